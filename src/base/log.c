@@ -6,8 +6,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void speak(const struct wn_log *log, enum wn_log_level level, const char *prefix, const char *format,
-                  va_list arguments)
+__attribute__((format(printf, 4, 0))) static void speak(const struct wn_log *log, enum wn_log_level level,
+                                                        const char *prefix, const char *format,
+                                                        va_list arguments)
 {
     if (log == NULL || log->level < level) {
         return;

@@ -1,0 +1,165 @@
+/* What the files of corpus share: sources, the index and the shape of records. Internal to corpus.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef WINNOW_CORPUS_INSIDE_H
+#define WINNOW_CORPUS_INSIDE_H
+
+#include "base/base.h"
+#include "corpus/corpus.h"
+#include "corpus/scan.h"
+
+#include <sys/types.h>
+
+/* ---- source.c, unpack.c: one file's plain bytes ---- */
+
+struct wn_source {
+    const char *path;        /* as given; borrowed: the corpus' arena */
+    struct wn_span bytes;    /* plain */
+    struct wn_map map;       /* the file, or its plain copy in the spool folder */
+    struct wn_span unnamed;  /* mapping of an unlinked temporary file, or empty */
+    const char *compression; /* "none", "gzip", "zstd" */
+    bool is_array;
+    const char *stored; /* the path that `map` maps; borrowed: the corpus' arena */
+    dev_t device;       /* of the mapped file; inode 0: unlinked, nobody can change it */
+    ino_t inode;
+};
+
+/* Map `path`, unpack it where it is compressed, refuse what is no text of records, tell the container. `name`
+ * is the name of its plain copy in the folder `spool` (which may be NULL). */
+wn_code wn_source_open(const char *path, const char *spool, const char *name, struct wn_arena *arena,
+                       struct wn_source *out_source, struct wn_error *err);
+void wn_source_close(struct wn_source *source); /* a zeroed source is allowed */
+/* WN_INPUT where the mapped file has become shorter than it was: reading on would kill the process. */
+wn_code wn_source_check(const struct wn_source *source, struct wn_error *err);
+
+/* "gzip", "zstd" or "none" by the first bytes. */
+const char *wn_compression_of(struct wn_span bytes);
+
+/* Where unpacked bytes go: a named file, or a temporary one without a name. */
+struct wn_sink {
+    struct wn_file *file; /* or NULL: fd is used */
+    int fd;
+    const char *folder; /* for messages */
+    uint64_t written;
+};
+
+/* Unpack the whole stream `packed` (one of the two compressions) into `sink`. WN_INPUT naming `path` and the byte of
+ * the compressed file for a torn or corrupt stream; WN_IO with the bytes needed in all where space runs short. */
+wn_code wn_unpack(const char *path, const char *compression, struct wn_span packed, struct wn_sink *sink,
+                  struct wn_error *err);
+
+/* ---- form.c, dataset_info.c: how records are written ---- */
+
+enum wn_field {
+    WN_FIELD_INSTRUCTION,
+    WN_FIELD_INPUT,
+    WN_FIELD_OUTPUT,
+    WN_FIELD_SYSTEM,
+    WN_FIELD_HISTORY,
+    WN_FIELD_MESSAGES,
+    WN_FIELD_ROLE,
+    WN_FIELD_CONTENT,
+    WN_FIELD_COUNT
+};
+
+enum wn_tag {
+    WN_TAG_USER,
+    WN_TAG_ASSISTANT,
+    WN_TAG_OBSERVATION,
+    WN_TAG_FUNCTION,
+    WN_TAG_SYSTEM,
+    WN_TAG_COUNT
+};
+
+/* Names of the fields in the records. Texts live in the corpus' arena or are constant. */
+struct wn_shape {
+    enum wn_form form;
+    const char *names[WN_FIELD_COUNT]; /* NULL: not read. role, content: NULL stands for the usual names */
+    bool given[WN_FIELD_COUNT];        /* by the user: not to be guessed */
+    const char *tags[WN_TAG_COUNT];    /* role names beside the usual ones, or NULL */
+};
+
+bool wn_form_is_conversation(enum wn_form form);
+
+/* Put "field=name" into the shape. WN_USAGE for an unknown field. */
+wn_code wn_shape_map(struct wn_shape *shape, const char *map, struct wn_arena *arena, struct wn_error *err);
+/* WN_USAGE where the given fields do not belong to the form asked for, or to two forms. */
+wn_code wn_shape_check(const struct wn_shape *shape, struct wn_error *err);
+/* Guess the form (where it is DETECT) and the names that were not given from one record. False where the record tells
+ * nothing. */
+bool wn_shape_guess(struct wn_shape *shape, const struct wn_json *record);
+/* The usual names where none was given or guessed. The form is known. */
+void wn_shape_complete(struct wn_shape *shape);
+/* WN_INPUT: why no form could be guessed from `record`, with the mend. `is_alone`: the corpus has no other record. */
+wn_code wn_shape_fail(const struct wn_json *record, const char *where, const char *path, bool is_alone,
+                      struct wn_error *err);
+
+/* The role that a name stands for; false for an unknown name. */
+bool wn_role_find(const struct wn_shape *shape, struct wn_span name, enum wn_role *out_role);
+
+/* Entry `dataset` of LLaMA-Factory's dataset_info.json: the shape's form, names and tags, and its file in *out_path
+ * (NULL where it has none). WN_INPUT for a bad file and for entries that cannot be scored, WN_USAGE for an unknown
+ * dataset. */
+wn_code wn_dataset_info_read(const char *path, const char *dataset, struct wn_arena *arena,
+                             struct wn_shape *shape, const char **out_path, struct wn_error *err);
+
+/* ---- index.c, reader.c ---- */
+
+enum { WN_BLOCK_RECORDS = 1024, WN_BLOCK_BYTES = 1 << 20 };
+
+struct wn_block {
+    uint64_t offset; /* of its first record */
+    uint64_t bytes;  /* up to the end of its last record */
+    uint64_t first;  /* global index of its first record */
+    uint64_t hash;   /* XXH3-64 of the bytes */
+    uint64_t line;   /* 1-based line of its first record; 0 in an array */
+    uint32_t count;
+    uint16_t file;
+};
+
+struct wn_corpus {
+    struct wn_arena *arena; /* paths and names */
+    struct wn_shape shape;
+    const char *form_text;
+    size_t n_files;
+    struct wn_source *sources;    /* n_files */
+    struct wn_corpus_file *files; /* n_files */
+    uint64_t *firsts;             /* n_files: global index of the file's first record */
+    struct wn_block *blocks;
+    size_t n_blocks, max_blocks;
+    uint64_t count;
+    char hash[WN_HASH_TEXT];
+};
+
+/* The corpus that a reader reads. */
+const struct wn_corpus *wn_reader_corpus(const struct wn_corpus_reader *reader);
+/* The block that holds record `index` (< count). */
+const struct wn_block *wn_block_find(const struct wn_corpus *corpus, uint64_t index);
+/* The spans of a block's records, in `out_spans` (block->count). WN_INPUT where the file has changed. */
+wn_code wn_block_scan(const struct wn_corpus *corpus, const struct wn_block *block, struct wn_span *out_spans,
+                      struct wn_error *err);
+
+/* ---- record.c, messages.c: the fields of a record ---- */
+
+struct wn_parse {
+    const struct wn_shape *shape;
+    struct wn_arena *arena;
+    struct wn_record *record;
+    struct wn_message *messages; /* room for max_messages */
+    size_t max_messages;
+};
+
+/* Mark the record as bad, with the reason; the first reason stays. Fails only without memory. */
+wn_code wn_parse_bad(struct wn_parse *parse, enum wn_status status, struct wn_error *err, const char *format,
+                     ...) __attribute__((format(printf, 4, 5)));
+/* True while no reason was found. */
+bool wn_parse_good(const struct wn_parse *parse);
+/* A text field: absent (NULL, null) gives false and an empty text. Anything but text is bad, named by `where`. */
+wn_code wn_parse_text(struct wn_parse *parse, const struct wn_json *value, const char *where,
+                      bool *out_has_text, struct wn_span *out_text, struct wn_error *err);
+wn_code wn_parse_room(struct wn_parse *parse, size_t n, struct wn_error *err);
+void wn_parse_add(struct wn_parse *parse, struct wn_message message);
+/* The messages of a conversation record. */
+wn_code wn_parse_conversation(struct wn_parse *parse, const struct wn_json *root, struct wn_error *err);
+
+#endif
