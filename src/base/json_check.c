@@ -37,6 +37,9 @@ static int peek(const struct scan *s)
 
 static void copy(struct scan *s, size_t from, size_t to)
 {
+    if (from == to) {
+        return; /* an empty text may be a NULL pointer, which nothing may be added to */
+    }
     memcpy(s->out + s->n, s->text + from, to - from);
     s->n += to - from;
 }
