@@ -1,0 +1,356 @@
+/* winnow check: corpus, model and recipe, without running the model.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The scorer itself runs over the corpus with the device that gives losses by hash: every text is rendered, tokenized,
+ * cut and packed exactly as by score, so that statuses (but for nan), counts and work are those that score will have.
+ */
+#include "cli/command.h"
+#include "cli/progress.h"
+#include "cluster/cluster.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { BAD_SHOWN = 5, UNIT = 1024, BINS = 10, BAD_LEAST = 20 };
+
+struct bad {
+    char text[512];
+};
+
+/* What is counted. */
+struct survey {
+    const struct wn_context *context;
+    const struct wn_corpus *corpus;
+    struct wn_progress progress;
+    struct wn_scorer *scorer;
+    struct wn_arena *arena;
+    double begun;
+    uint64_t total, records, samples, cut, bad, by_status[WN_STATUS_COUNT];
+    uint64_t *lengths; /* [max_length + 1] samples by tokens of the conditioned text after cutting */
+    uint32_t longest;
+    struct bad shown[BAD_SHOWN];
+};
+
+static double clock_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static wn_code bad_note(struct survey *survey, const struct wn_record_rows *rows, uint32_t status,
+                        struct wn_error *err)
+{
+    struct wn_span where;
+    WN_TRY(wn_corpus_where(survey->corpus, &rows->place, survey->arena, &where, err));
+    char text[sizeof survey->shown[0].text];
+    snprintf(text, sizeof text, "%.*s: %s%s%.*s", (int)where.size, where.data, wn_status_name((int)status),
+             rows->why.size > 0 ? ": " : "", (int)(rows->why.size < 300 ? rows->why.size : 300),
+             rows->why.size > 0 ? rows->why.data : "");
+    WN_CHECK(!survey->context->settings->strict, err, WN_INPUT, "%s; --strict stops at the first bad record",
+             text);
+    if (survey->bad < BAD_SHOWN) {
+        memcpy(survey->shown[survey->bad].text, text, sizeof text);
+    }
+    survey->bad++;
+    return WN_OK;
+}
+
+static wn_code rows_take(void *context, const struct wn_record_rows *rows, struct wn_error *err)
+{
+    struct survey *survey = context;
+    struct wn_row fold;
+    double turn_mean = 0;
+    wn_row_fold(rows->rows, rows->n_rows, &fold, &turn_mean);
+    WN_CHECK(fold.status < WN_STATUS_COUNT, err, WN_DEFECT, "a record has the unknown status %u",
+             fold.status);
+    survey->records++;
+    survey->by_status[fold.status]++;
+    if (wn_status_is_bad(fold.status)) {
+        wn_arena_reset(survey->arena);
+        WN_TRY(bad_note(survey, rows, fold.status, err));
+    }
+    for (uint32_t i = 0; i < rows->n_rows; i++) {
+        const struct wn_row *row = &rows->rows[i];
+        if (row->cond.n == 0 || row->cond.n > survey->longest) {
+            continue;
+        }
+        survey->samples++;
+        survey->lengths[row->cond.n]++;
+        survey->cut += row->cond.cut != 0 || row->direct.cut != 0 ? 1 : 0;
+    }
+    const struct wn_progress_state state = {.stage = "checking",
+                                            .done = survey->records,
+                                            .total = survey->total,
+                                            .bad = survey->bad,
+                                            .tokens = wn_scorer_counts(survey->scorer).tokens,
+                                            .seconds = clock_now() - survey->begun};
+    wn_progress_show(&survey->progress, &state);
+    return WN_OK;
+}
+
+/* The length that `part` of the samples do not exceed. */
+static uint32_t percentile(const struct survey *survey, double part)
+{
+    const double wanted = part * (double)survey->samples;
+    double seen = 0;
+    for (uint32_t length = 1; length <= survey->longest; length++) {
+        seen += (double)survey->lengths[length];
+        if (survey->lengths[length] > 0 && seen >= wanted) {
+            return length;
+        }
+    }
+    return 0;
+}
+
+struct bin {
+    uint32_t first, last;
+    uint64_t n;
+};
+
+/* BINS bins of equal width up to the longest sample; *out_n of them. */
+static void histogram(const struct survey *survey, struct bin out[BINS], size_t *out_n)
+{
+    const uint32_t most = percentile(survey, 1.0);
+    const uint32_t width = most / BINS + 1;
+    *out_n = 0;
+    for (uint32_t first = 1; first <= most && *out_n < BINS; first += width) {
+        struct bin *bin = &out[(*out_n)++];
+        *bin = (struct bin){first, first + width - 1, 0};
+        for (uint32_t length = bin->first; length <= bin->last && length <= survey->longest; length++) {
+            bin->n += survey->lengths[length];
+        }
+    }
+}
+
+static const double parts[] = {0.01, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0};
+static const char *const part_names[] = {"p1", "p25", "p50", "p75", "p90", "p99", "max"};
+enum { N_PARTS = 7 };
+
+static struct wn_json *lengths_json(const struct survey *survey)
+{
+    struct bin bins[BINS];
+    size_t n = 0;
+    histogram(survey, bins, &n);
+    struct wn_json *root = wn_json_new_object();
+    struct wn_json *array = wn_json_new_array();
+    bool ok = root != NULL && array != NULL;
+    for (int i = 0; ok && i < N_PARTS; i++) {
+        ok = wn_json_add_integer(root, part_names[i], percentile(survey, parts[i]));
+    }
+    for (size_t i = 0; ok && i < n; i++) {
+        struct wn_json *bin = wn_json_new_object();
+        ok = bin != NULL && wn_json_add_integer(bin, "from", bins[i].first) &&
+             wn_json_add_integer(bin, "to", bins[i].last) &&
+             wn_json_add_integer(bin, "samples", (int64_t)bins[i].n);
+        if (!ok) {
+            wn_json_free(bin);
+        }
+        ok = ok && wn_json_append_value(array, bin);
+    }
+    if (!ok) {
+        wn_json_free(array);
+    }
+    if (!ok || !wn_json_add_value(root, "histogram", array)) {
+        wn_json_free(root);
+        return NULL;
+    }
+    return root;
+}
+
+static struct wn_json *bad_json(const struct survey *survey)
+{
+    struct wn_json *array = wn_json_new_array();
+    const uint64_t n = survey->bad < BAD_SHOWN ? survey->bad : BAD_SHOWN;
+    for (uint64_t i = 0; array != NULL && i < n; i++) {
+        if (!wn_json_append_text(array, wn_span_of(survey->shown[i].text))) {
+            wn_json_free(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+static wn_code json_write(const struct survey *survey, const struct wn_model_info *info, struct wn_error *err)
+{
+    const struct wn_score_counts counts = wn_scorer_counts(survey->scorer);
+    struct wn_json *root = wn_json_new_object();
+    bool ok = root != NULL && wn_json_add_integer(root, "records", (int64_t)survey->records) &&
+              wn_json_put_text(root, "form", wn_form_name(wn_corpus_form(survey->corpus))) &&
+              wn_json_put(root, "status", wn_json_statuses(survey->by_status)) &&
+              wn_json_add_integer(root, "bad", (int64_t)survey->bad) &&
+              wn_json_put(root, "first_bad", bad_json(survey)) &&
+              wn_json_put_text(root, "family", info->family) &&
+              wn_json_add_integer(root, "parameters", info->parameters) &&
+              wn_json_add_integer(root, "positions", info->positions) &&
+              wn_json_add_integer(root, "max_length", wn_scorer_max_length(survey->scorer)) &&
+              wn_json_add_integer(root, "samples", (int64_t)survey->samples) &&
+              wn_json_add_integer(root, "truncated_samples", (int64_t)survey->cut) &&
+              wn_json_put(root, "tokens_of_a_sample", lengths_json(survey)) &&
+              wn_json_add_integer(root, "tokens", (int64_t)counts.tokens) &&
+              wn_json_add_integer(root, "header_tokens", (int64_t)counts.header_tokens) &&
+              wn_json_add_number(root, "flops", counts.flops);
+    if (!ok) {
+        wn_json_free(root);
+        root = NULL;
+    }
+    return wn_json_emit(root, err);
+}
+
+static void text_write(const struct survey *survey, const struct wn_model_info *info)
+{
+    const struct wn_score_counts counts = wn_scorer_counts(survey->scorer);
+    const uint64_t samples = survey->samples > 0 ? survey->samples : 1;
+    const uint64_t tokens = counts.tokens > 0 ? counts.tokens : 1;
+    struct bin bins[BINS];
+    size_t n = 0;
+    histogram(survey, bins, &n);
+    printf("records      %" PRIu64 ", form %s\n", survey->records,
+           wn_form_name(wn_corpus_form(survey->corpus)));
+    wn_statuses_write(stdout, survey->by_status, survey->records);
+    printf("model        %s, %.4g M parameters, window %d of %d positions\n", info->family,
+           (double)info->parameters / 1e6, (int)wn_scorer_max_length(survey->scorer), (int)info->positions);
+    printf("samples      %" PRIu64 ", %" PRIu64 " cut by the window (%.1f %%)\n", survey->samples,
+           survey->cut, 100.0 * (double)survey->cut / (double)samples);
+    printf("length       ");
+    for (int i = 0; i < N_PARTS; i++) {
+        printf("%s%s %u", i > 0 ? ", " : "", part_names[i], percentile(survey, parts[i]));
+    }
+    printf(" tokens with the prompt\n");
+    for (size_t i = 0; i < n; i++) {
+        const int stars = (int)(50.0 * (double)bins[i].n / (double)samples + 0.5);
+        printf("  %6u-%-6u %10" PRIu64 "  %.*s\n", bins[i].first, bins[i].last, bins[i].n, stars,
+               "##################################################");
+    }
+    char amount[32];
+    char work[32];
+    char time[32];
+    printf("work         %stokens", wn_amount_text((double)counts.tokens, amount, sizeof amount));
+    printf(" (%.1f %% of them shared headers), %sFLOP", 100.0 * (double)counts.header_tokens / (double)tokens,
+           wn_amount_text(counts.flops, work, sizeof work));
+    printf(", %s at 1 TFLOP/s\n", wn_duration_text(counts.flops / 1e12, time, sizeof time));
+    const uint64_t shown = survey->bad < BAD_SHOWN ? survey->bad : BAD_SHOWN;
+    if (shown > 0) {
+        printf("first bad records\n");
+    }
+    for (uint64_t i = 0; i < shown; i++) {
+        printf("  %s\n", survey->shown[i].text);
+    }
+}
+
+static wn_code survey_run(struct survey *survey, struct wn_error *err)
+{
+    const struct wn_settings *settings = survey->context->settings;
+    const struct wn_row_sink sink = {survey, rows_take};
+    const uint64_t n = wn_corpus_count(survey->corpus);
+    uint64_t first = 0;
+    uint64_t count = 0;
+    wn_range_of(settings, &first, &count);
+    WN_CHECK(n > 0, err, WN_INPUT, "%s: holds no record",
+             settings->data.n > 0 ? settings->data.items[0] : settings->dataset);
+    WN_CHECK(first < n, err, WN_USAGE, "--range %llu:...: the corpus has only %llu records, counted from 0",
+             (unsigned long long)first, (unsigned long long)n);
+    const uint64_t end = count == 0 || count > n - first ? n : first + count;
+    survey->total = end - first;
+    survey->longest = (uint32_t)wn_scorer_max_length(survey->scorer);
+    survey->lengths = calloc((size_t)survey->longest + 2, sizeof *survey->lengths);
+    WN_CHECK(survey->lengths != NULL, err, WN_DEVICE, "out of memory for the counts of lengths");
+    survey->begun = clock_now();
+    for (uint64_t at = first; at < end; at += UNIT) {
+        const struct wn_unit unit = {0, at, end - at < UNIT ? end - at : UNIT};
+        WN_TRY(wn_scorer_run(survey->scorer, &unit, &sink, err));
+    }
+    return WN_OK;
+}
+
+static wn_code verdict(const struct survey *survey, struct wn_error *err)
+{
+    const double max_bad = survey->context->settings->max_bad;
+    const double percent = 100.0 * (double)survey->bad / (double)(survey->records > 0 ? survey->records : 1);
+    WN_CHECK(survey->bad < BAD_LEAST || percent <= max_bad, err, WN_INPUT,
+             "%llu of %llu records are bad, more than --max-bad %g percent; the first: %s; mend them, or "
+             "allow more",
+             (unsigned long long)survey->bad, (unsigned long long)survey->records, max_bad,
+             survey->shown[0].text);
+    return WN_OK;
+}
+
+/* What is open during a check. */
+struct work {
+    struct wn_corpus *corpus;
+    struct wn_tokenizer *tokenizer;
+    struct wn_model *model;
+    struct wn_arena *arena;
+    struct wn_profile profile;
+};
+
+/* Every tensor is read and held against the configuration by opening the model as score would; then it makes room for
+ * the one that gives losses by hash, which does not look at the weights. */
+static wn_code model_open(struct work *work, const struct wn_context *context,
+                          const struct wn_score_options *score, struct wn_error *err)
+{
+    struct wn_model_options options = wn_model_options_of(context);
+    WN_TRY(wn_model_fit(context->settings->model, score, &options, err));
+    if (strcmp(options.device, "null") != 0) {
+        WN_TRY(wn_model_open(context->settings->model, &options, &work->model, err));
+        wn_model_close(work->model);
+        work->model = NULL;
+    }
+    options.device = "null";
+    options.dtype = "auto";
+    options.log = NULL;
+    return wn_model_open(context->settings->model, &options, &work->model, err);
+}
+
+static wn_code work_run(struct work *work, struct survey *survey,
+                        const struct wn_corpus_options *corpus_options, struct wn_error *err)
+{
+    const struct wn_context *context = survey->context;
+    const struct wn_settings *settings = context->settings;
+    struct wn_score_options score = wn_score_options_of(context);
+    char folder[PATH_MAX];
+    score.profile = &work->profile;
+    WN_TRY(wn_arena_new(&work->arena, err));
+    WN_TRY(wn_arena_new(&survey->arena, err));
+    WN_TRY(wn_profile_find(settings->profile, work->arena, &work->profile, err));
+    WN_TRY(wn_model_resolve(settings->model, folder, sizeof folder, err));
+    WN_TRY(wn_corpus_open(corpus_options, &work->corpus, err));
+    WN_TRY(wn_tokenizer_open(folder, &work->tokenizer, err));
+    WN_TRY(model_open(work, context, &score, err));
+    WN_TRY(wn_scorer_new(&score, work->corpus, work->tokenizer, work->model, &survey->scorer, err));
+    survey->corpus = work->corpus;
+    WN_TRY(survey_run(survey, err));
+    wn_progress_end(&survey->progress);
+    if (settings->json) {
+        WN_TRY(json_write(survey, wn_model_info(work->model), err));
+    } else {
+        text_write(survey, wn_model_info(work->model));
+    }
+    return verdict(survey, err);
+}
+
+wn_code wn_cmd_check(const struct wn_context *context, struct wn_error *err)
+{
+    const struct wn_settings *settings = context->settings;
+    struct wn_corpus_options corpus_options;
+    struct work work = {0};
+    struct survey survey = {.context = context, .progress = {.context = context}};
+    WN_TRY(wn_corpus_options_of(settings, &corpus_options, err));
+    WN_TRY(wn_need(settings->model, settings, "--model M", err));
+    wn_log_info(&context->log, "version %s: checking %s%s with %s", WINNOW_VERSION,
+                settings->data.n > 0 ? settings->data.items[0] : settings->dataset,
+                settings->data.n > 1 ? " and more" : "", settings->model);
+    const wn_code code = work_run(&work, &survey, &corpus_options, err);
+    wn_progress_end(&survey.progress);
+    free(survey.lengths);
+    wn_scorer_free(survey.scorer);
+    wn_model_close(work.model);
+    wn_tokenizer_free(work.tokenizer);
+    wn_corpus_free(work.corpus);
+    wn_arena_free(survey.arena);
+    wn_arena_free(work.arena);
+    return code;
+}

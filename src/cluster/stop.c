@@ -1,0 +1,80 @@
+/* Signals that ask a run to stop, read by one thread.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cluster/stop.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct wn_stop {
+    sigset_t waited, before;
+    pthread_t thread;
+    atomic_int asked;
+};
+
+static void *wait_for_signals(void *context)
+{
+    struct wn_stop *stop = context;
+    int number = 0;
+    if (sigwait(&stop->waited, &number) != 0) {
+        return NULL;
+    }
+    atomic_store(&stop->asked, number);
+    /* Whoever asks twice does not want to wait: the second signal meets its default and ends the process. */
+    if (sigwait(&stop->waited, &number) == 0) {
+        sigset_t one;
+        sigemptyset(&one);
+        sigaddset(&one, number);
+        signal(number, SIG_DFL);
+        pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+        raise(number);
+    }
+    return NULL;
+}
+
+wn_code wn_stop_begin(struct wn_stop **out_stop, struct wn_error *err)
+{
+    struct wn_stop *stop = calloc(1, sizeof *stop);
+    WN_CHECK(stop != NULL, err, WN_DEVICE, "out of memory for the signals");
+    atomic_init(&stop->asked, 0);
+    sigemptyset(&stop->waited);
+    sigaddset(&stop->waited, SIGINT);
+    sigaddset(&stop->waited, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &stop->waited, &stop->before);
+    const int reason = pthread_create(&stop->thread, NULL, wait_for_signals, stop);
+    if (reason != 0) {
+        pthread_sigmask(SIG_SETMASK, &stop->before, NULL);
+        free(stop);
+        WN_FAIL(err, WN_DEVICE, "no thread can be made: %s; see `ulimit -u`", strerror(reason));
+    }
+    *out_stop = stop;
+    return WN_OK;
+}
+
+int wn_stop_asked(const struct wn_stop *stop)
+{
+    return atomic_load_explicit(&stop->asked, memory_order_relaxed);
+}
+
+wn_code wn_stop_check(const struct wn_stop *stop, const char *what, struct wn_error *err)
+{
+    const int number = wn_stop_asked(stop);
+    WN_CHECK(number == 0, err, WN_STOPPED, "stopped by SIG%s while %s; the same command starts over",
+             sigabbrev_np(number), what);
+    return WN_OK;
+}
+
+void wn_stop_end(struct wn_stop **stop)
+{
+    if (*stop == NULL) {
+        return;
+    }
+    pthread_cancel((*stop)->thread); /* sigwait is a cancellation point */
+    pthread_join((*stop)->thread, NULL);
+    pthread_sigmask(SIG_SETMASK, &(*stop)->before, NULL);
+    free(*stop);
+    *stop = NULL;
+}
