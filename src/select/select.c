@@ -1,0 +1,229 @@
+/* The selection itself: drop, order, cut, put in order. A pure function of a table.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "select/select.h"
+
+#include "base/base.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A record that is still in play. */
+struct candidate {
+    double score;
+    uint64_t index;
+    uint64_t draw; /* random selection only: the smallest are taken */
+};
+
+enum step { STEP_STATUS, STEP_NOT_FINITE, STEP_CUT, STEP_FILTER, STEP_KEPT };
+
+static enum step step_of(const struct wn_table *table, const struct wn_rule *rule, uint64_t i)
+{
+    const double score = table->score[i];
+    if (table->status[i] != WN_STATUS_OK && table->status[i] != WN_STATUS_TRUNCATED) {
+        return STEP_STATUS;
+    }
+    if (!isfinite(score)) {
+        return STEP_NOT_FINITE;
+    }
+    if (rule->drop_cut_direct && table->cut_rule != NULL && table->cut_rule[i] != 0) {
+        return STEP_CUT;
+    }
+    const bool passes =
+        rule->filter == WN_FILTER_NONE || (rule->filter == WN_FILTER_BELOW_ONE ? score < 1.0 : score <= 1.0);
+    return passes ? STEP_KEPT : STEP_FILTER;
+}
+
+/* The steps that this rule has, with the texts that people read. */
+static void drops_name(const struct wn_rule *rule, const uint64_t counts[STEP_KEPT], struct wn_selection *out)
+{
+    const struct wn_drop all[STEP_KEPT] = {
+        [STEP_STATUS] = {"status is neither ok nor truncated", counts[STEP_STATUS]},
+        [STEP_NOT_FINITE] = {"score is not a finite number", counts[STEP_NOT_FINITE]},
+        [STEP_CUT] = {"prompt and direct answer exceed max_length", counts[STEP_CUT]},
+        [STEP_FILTER] = {rule->filter == WN_FILTER_BELOW_ONE ? "score is not below 1" : "score is above 1",
+                         counts[STEP_FILTER]},
+    };
+    for (size_t i = 0; i < STEP_KEPT; i++) {
+        if ((i == STEP_CUT && !rule->drop_cut_direct) ||
+            (i == STEP_FILTER && rule->filter == WN_FILTER_NONE)) {
+            continue;
+        }
+        assert(out->n_drops < WN_DROP_STEPS);
+        out->drops[out->n_drops] = all[i];
+        out->n_drops++;
+    }
+}
+
+static int compare_indices(uint64_t a, uint64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+static int by_score_smaller_first(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    return x->score != y->score ? (x->score > y->score ? -1 : 1) : compare_indices(x->index, y->index);
+}
+
+static int by_score_larger_first(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    return x->score != y->score ? (x->score > y->score ? -1 : 1) : compare_indices(y->index, x->index);
+}
+
+static int by_draw(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    return x->draw != y->draw ? (x->draw < y->draw ? -1 : 1) : compare_indices(x->index, y->index);
+}
+
+static int by_index(const void *a, const void *b)
+{
+    return compare_indices(((const struct candidate *)a)->index, ((const struct candidate *)b)->index);
+}
+
+static wn_code rule_check(const struct wn_rule *rule, struct wn_error *err)
+{
+    const double value = rule->value;
+    switch (rule->amount) {
+    case WN_AMOUNT_RATE:
+        WN_CHECK(value > 0 && value <= 1, err, WN_USAGE,
+                 "rate %.17g: a rate is above 0 and at most 1 (0.05 = 5 percent)", value);
+        break;
+    case WN_AMOUNT_NUMBER:
+        WN_CHECK(value >= 0 && value <= 9007199254740992.0 && value == floor(value), err, WN_USAGE,
+                 "number %.17g: a whole number of records is needed", value);
+        break;
+    case WN_AMOUNT_ABOVE:
+    case WN_AMOUNT_BELOW:
+        WN_CHECK(!isnan(value), err, WN_USAGE, "the threshold is not a number");
+        break;
+    }
+    return WN_OK;
+}
+
+/* What the amount comes to. Python's int(n * rate): the product in double precision, cut to a whole number.
+ */
+static uint64_t asked_count(const struct wn_rule *rule, uint64_t pool, const struct candidate *kept,
+                            uint64_t n)
+{
+    uint64_t count = 0;
+    const uint64_t base = rule->of == WN_OF_VALID ? n : rule->pool != 0 ? rule->pool : pool;
+    switch (rule->amount) {
+    case WN_AMOUNT_RATE:
+        return (uint64_t)((double)base * rule->value);
+    case WN_AMOUNT_NUMBER:
+        return (uint64_t)rule->value;
+    case WN_AMOUNT_ABOVE:
+    case WN_AMOUNT_BELOW:
+        break;
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        count += rule->amount == WN_AMOUNT_ABOVE ? kept[i].score > rule->value : kept[i].score < rule->value;
+    }
+    return count;
+}
+
+static uint64_t draw_of(uint64_t seed, uint64_t index)
+{
+    unsigned char bytes[16];
+    for (size_t i = 0; i < 8; i++) {
+        bytes[i] = (unsigned char)(seed >> (8 * i));
+        bytes[8 + i] = (unsigned char)(index >> (8 * i));
+    }
+    return wn_hash64((struct wn_span){(const char *)bytes, sizeof bytes});
+}
+
+/* The chosen ones become kept[0 .. count). Below a threshold means the end of the descending order. */
+static void take(const struct wn_rule *rule, struct candidate *kept, uint64_t n, uint64_t count)
+{
+    int (*const by_score)(const void *, const void *) =
+        rule->ties == WN_TIES_LARGER_INDEX ? by_score_larger_first : by_score_smaller_first;
+    if (rule->random) {
+        for (uint64_t i = 0; i < n; i++) {
+            kept[i].draw = draw_of(rule->seed, kept[i].index);
+        }
+        qsort(kept, n, sizeof *kept, by_draw);
+        qsort(kept, count, sizeof *kept, by_score);
+    } else {
+        qsort(kept, n, sizeof *kept, by_score);
+        if (rule->amount == WN_AMOUNT_BELOW) {
+            memmove(kept, kept + (n - count), count * sizeof *kept);
+        }
+    }
+    if (rule->order == WN_ORDER_POOL) {
+        qsort(kept, count, sizeof *kept, by_index);
+    }
+}
+
+/* The cut value and the ties on it. `kept` holds the chosen ones first. */
+static void cut_find(const struct wn_table *table, const struct wn_rule *rule, const struct candidate *kept,
+                     struct wn_selection *out)
+{
+    const bool from_below = rule->amount == WN_AMOUNT_BELOW;
+    out->cut = (double)NAN;
+    for (uint64_t i = 0; i < out->n; i++) {
+        const double score = kept[i].score;
+        if (isnan(out->cut) || (from_below ? score > out->cut : score < out->cut)) {
+            out->cut = score;
+        }
+    }
+    for (uint64_t i = 0; i < out->n; i++) {
+        out->ties_taken += kept[i].score == out->cut;
+    }
+    for (uint64_t i = 0; i < table->n; i++) {
+        out->ties_at_cut += table->score[i] == out->cut && step_of(table, rule, i) == STEP_KEPT;
+    }
+}
+
+wn_code wn_select(const struct wn_table *table, const struct wn_rule *rule,
+                  struct wn_selection *out_selection, struct wn_error *err)
+{
+    WN_TRY(rule_check(rule, err));
+    *out_selection = (struct wn_selection){.pool = table->n};
+    WN_CHECK(table->n < SIZE_MAX / sizeof(struct candidate) - 1, err, WN_DEVICE, "too many records");
+    struct candidate *kept = malloc(((size_t)table->n + 1) * sizeof *kept);
+    WN_CHECK(kept != NULL, err, WN_DEVICE, "out of memory for a selection from %llu records",
+             (unsigned long long)table->n);
+    uint64_t dropped[STEP_KEPT + 1] = {0};
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < table->n; i++) {
+        if (table->status[i] >= WN_STATUS_COUNT) {
+            free(kept);
+            WN_FAIL(err, WN_INPUT, "record %llu has the unknown status %u", (unsigned long long)i,
+                    table->status[i]);
+        }
+        const enum step step = step_of(table, rule, i);
+        out_selection->by_status[table->status[i]]++;
+        dropped[step]++;
+        if (step == STEP_KEPT) {
+            kept[n] = (struct candidate){table->score[i], i, 0};
+            n++;
+        }
+    }
+    drops_name(rule, dropped, out_selection);
+    out_selection->eligible = n;
+    out_selection->asked = asked_count(rule, table->n, kept, n);
+    out_selection->n = out_selection->asked < n ? out_selection->asked : n;
+    take(rule, kept, n, out_selection->n);
+    cut_find(table, rule, kept, out_selection);
+    /* Eight bytes an index, in the memory of the candidates: entry i is written after it was read. */
+    uint64_t *indices = (uint64_t *)(void *)kept;
+    for (uint64_t i = 0; i < out_selection->n; i++) {
+        const uint64_t index = kept[i].index;
+        indices[i] = index;
+    }
+    uint64_t *fitted = realloc(indices, ((size_t)out_selection->n + 1) * sizeof *indices);
+    out_selection->indices = fitted == NULL ? indices : fitted;
+    return WN_OK;
+}
+
+void wn_selection_free(struct wn_selection *selection)
+{
+    free(selection->indices);
+    *selection = (struct wn_selection){0};
+}
