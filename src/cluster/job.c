@@ -58,12 +58,6 @@ static wn_code corpus_open(struct work *work, struct wn_error *err)
     WN_CHECK(job->first < n, err, WN_USAGE,
              "--range %llu:...: the corpus has only %llu records, counted from 0",
              (unsigned long long)job->first, (unsigned long long)n);
-    /* Row i of scores.h5 is record i: what select, explain and a later merge rely on. */
-    WN_CHECK(job->first == 0, err, WN_USAGE,
-             "--range %llu:...: row i of scores.h5 is record i, so a run begins at record 0; leave A out, or "
-             "give a file "
-             "that begins there",
-             (unsigned long long)job->first);
     work->recipe.first = job->first;
     work->recipe.count = job->count == 0 || job->count > n - job->first ? n - job->first : job->count;
     const struct wn_corpus_file file = wn_corpus_file(work->corpus, 0);

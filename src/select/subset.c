@@ -41,7 +41,8 @@ struct job {
     const struct wn_selection *selection;
     struct wn_names names;
     struct wn_style style;
-    struct wn_span *records;       /* [n] in output order; bytes of the corpus */
+    uint64_t *numbers;             /* [n] in output order; record numbers (a run of --range starts above 0) */
+    struct wn_span *records;       /* [n] bytes of the corpus */
     double (*values)[VALUE_COUNT]; /* [n] where score fields are asked for, else NULL */
     struct wn_file *subset, *index, *manifest, *dataset_info;
     char subset_hash[WN_HASH_TEXT], index_hash[WN_HASH_TEXT];
@@ -101,7 +102,7 @@ static wn_code scored_check(const struct job *job, struct wn_error *err)
     wn_corpus_hash(job->corpus, hash);
     WN_CHECK(scored != NULL, err, WN_RUN, "%s: does not say which corpus was scored",
              wn_scores_path(job->scores));
-    WN_CHECK(strcmp(scored, hash) == 0 && wn_corpus_count(job->corpus) == wn_scores_count(job->scores), err,
+    WN_CHECK(strcmp(scored, hash) == 0 && wn_corpus_count(job->corpus) >= wn_scores_count(job->scores), err,
              WN_RUN,
              "this is not the corpus that was scored: it has hash %s and %" PRIu64
              " records; %s is of hash %s and %" PRIu64
@@ -147,20 +148,22 @@ static int compare_places(const void *a, const void *b, void *context)
 /* Blocks of the columns that a chosen record needs; refilled as the index moves on. */
 struct window {
     uint64_t first, n; /* rows in the buffers; n 0: none yet */
+    uint64_t *numbers; /* [WN_SELECT_BLOCK] of records */
     uint64_t *hashes;  /* [WN_SELECT_BLOCK] */
     double *values;    /* [VALUE_COUNT][WN_SELECT_BLOCK] */
 };
 
-static wn_code window_move(const struct job *job, uint64_t index, struct window *window, struct wn_error *err)
+static wn_code window_move(const struct job *job, uint64_t row, struct window *window, struct wn_error *err)
 {
     const uint64_t total = wn_scores_count(job->scores);
-    WN_CHECK(index < total, err, WN_DEFECT, "record %" PRIu64 " of %" PRIu64 " was chosen", index, total);
-    if (window->n > 0 && index >= window->first && index - window->first < window->n) {
+    WN_CHECK(row < total, err, WN_DEFECT, "row %" PRIu64 " of %" PRIu64 " was chosen", row, total);
+    if (window->n > 0 && row >= window->first && row - window->first < window->n) {
         return WN_OK;
     }
-    window->first = index / WN_SELECT_BLOCK * WN_SELECT_BLOCK;
+    window->first = row / WN_SELECT_BLOCK * WN_SELECT_BLOCK;
     window->n = total - window->first < WN_SELECT_BLOCK ? total - window->first : WN_SELECT_BLOCK;
     const size_t n = (size_t)window->n;
+    WN_TRY(wn_scores_integers(job->scores, "index", window->first, n, window->numbers, err));
     WN_TRY(wn_scores_integers(job->scores, "id_hash", window->first, n, window->hashes, err));
     for (size_t v = 0; job->values != NULL && v < VALUE_COUNT; v++) {
         double *block = window->values + v * WN_SELECT_BLOCK;
@@ -180,13 +183,17 @@ static wn_code records_read(struct job *job, struct wn_corpus_reader *reader, st
     }
     qsort_r(places, (size_t)n, sizeof *places, compare_places, job->selection->indices);
     for (uint64_t i = 0; i < n; i++) {
-        const uint64_t to = places[i], index = job->selection->indices[to];
+        const uint64_t to = places[i], chosen = job->selection->indices[to];
         struct wn_place place;
-        WN_TRY(window_move(job, index, window, err));
-        WN_TRY(wn_corpus_read(reader, index, &place, &job->records[to], err));
-        const uint64_t row = index - window->first;
+        WN_TRY(window_move(job, chosen, window, err));
+        const uint64_t row = chosen - window->first, number = window->numbers[row];
+        WN_CHECK(number < wn_corpus_count(job->corpus), err, WN_RUN,
+                 "%s: row %" PRIu64 " is record %" PRIu64 ", which the corpus does not have",
+                 wn_scores_path(job->scores), chosen, number);
+        WN_TRY(wn_corpus_read(reader, number, &place, &job->records[to], err));
         WN_CHECK(place.id_hash == window->hashes[row], err, WN_RUN,
-                 "record %" PRIu64 " of the corpus is not the one that was scored", index);
+                 "record %" PRIu64 " of the corpus is not the one that was scored", number);
+        job->numbers[to] = number;
         for (size_t v = 0; job->values != NULL && v < VALUE_COUNT; v++) {
             job->values[to][v] = window->values[v * WN_SELECT_BLOCK + row];
         }
@@ -202,12 +209,15 @@ static wn_code records_gather(struct job *job, struct wn_error *err)
     uint64_t *places = malloc((n + 1) * sizeof *places);
     const bool has_values = job->options->fields != WN_FIELDS_NONE;
     wn_code code = WN_OK;
+    job->numbers = malloc((n + 1) * sizeof *job->numbers);
     job->records = malloc((n + 1) * sizeof *job->records);
     job->values = has_values ? malloc((n + 1) * sizeof *job->values) : NULL;
+    window.numbers = malloc((size_t)WN_SELECT_BLOCK * sizeof *window.numbers);
     window.hashes = malloc((size_t)WN_SELECT_BLOCK * sizeof *window.hashes);
     window.values = malloc((size_t)VALUE_COUNT * WN_SELECT_BLOCK * sizeof *window.values);
-    if (places == NULL || job->records == NULL || (has_values && job->values == NULL) ||
-        window.hashes == NULL || window.values == NULL) {
+    if (places == NULL || job->numbers == NULL || job->records == NULL ||
+        (has_values && job->values == NULL) || window.numbers == NULL || window.hashes == NULL ||
+        window.values == NULL) {
         code = wn_error_set(err, WN_DEVICE, __FILE__, __LINE__, "out of memory for %zu chosen records", n);
         goto done;
     }
@@ -215,6 +225,7 @@ static wn_code records_gather(struct job *job, struct wn_error *err)
     code = records_read(job, reader, &window, places, err);
 done:
     wn_corpus_reader_free(reader);
+    free(window.numbers);
     free(window.hashes);
     free(window.values);
     free(places);
@@ -332,7 +343,7 @@ static wn_code record_make(const struct job *job, uint64_t i, struct wn_bytes ou
         struct wn_member members[MAX_FIELDS];
         const size_t n = job->options->fields == WN_FIELDS_SUPERFILTERING
                              ? fields_superfiltering(job->values[i], texts, members)
-                             : fields_own(job->selection->indices[i], job->values[i], texts, members);
+                             : fields_own(job->numbers[i], job->values[i], texts, members);
         WN_TRY(wn_object_set(text, members, n, &out[0], err));
         text = (struct wn_span){out[0].data, out[0].size};
     }
@@ -380,7 +391,7 @@ static wn_code index_write(struct job *job, struct wn_hasher *hasher, struct wn_
 {
     for (uint64_t i = 0; i < job->selection->n; i++) {
         char line[32];
-        snprintf(line, sizeof line, "%" PRIu64 "\n", job->selection->indices[i]);
+        snprintf(line, sizeof line, "%" PRIu64 "\n", job->numbers[i]);
         WN_TRY(piece_write(job->index, hasher, wn_span_of(line), err));
     }
     return WN_OK;
@@ -458,6 +469,7 @@ wn_code wn_subset_write(const struct wn_subset_options *options, const struct wn
     wn_file_abandon(&job.dataset_info);
     wn_style_free(&job.style);
     names_free(&job.names);
+    free(job.numbers);
     free(job.records);
     free(job.values);
     return code;

@@ -30,9 +30,9 @@ const char wn_attribute_key_tile[] = "key_tile";
 const char wn_attribute_options[] = "options";
 
 static const struct wn_column columns[] = {
-    {"index", "1", "Number of the record over all input files, 0-based; row i is record i.", WN_TYPE_U64,
+    {"index", "1", "Number of the record over all input files, 0-based; it grows by 1 a row.", WN_TYPE_U64,
      WN_FIELD_INDEX, WN_SIDE_NONE, false, false, true},
-    {"record", "1", "Number of the record that the turn belongs to: its row in /samples.", WN_TYPE_U64,
+    {"record", "1", "Number of the record that the turn belongs to, as in /samples/index.", WN_TYPE_U64,
      WN_FIELD_INDEX, WN_SIDE_NONE, false, true, false},
     {"part", "1", "Number of the assistant turn within its record, 0-based.", WN_TYPE_U32, WN_FIELD_PART,
      WN_SIDE_NONE, false, true, false},

@@ -52,6 +52,7 @@ struct wn_store {
     struct token_table cond, direct;
     double *scores; /* [n] what rank orders by; NaN where not rankable */
     uint64_t n, put;
+    uint64_t first; /* number of the first record; known at the first put */
 };
 
 /* Fixed-length UTF-8 text; `width` bytes, at least the text's, zero padded. */
@@ -443,9 +444,11 @@ static bool turns_put(struct wn_store *store, const struct wn_store_record *reco
 
 wn_code wn_store_put(struct wn_store *store, const struct wn_store_record *record, struct wn_error *err)
 {
-    WN_CHECK(record->index == store->put && store->put < store->n, err, WN_DEFECT,
-             "record %llu came where %llu of %llu was due", (unsigned long long)record->index,
-             (unsigned long long)store->put, (unsigned long long)store->n);
+    store->first = store->put == 0 ? record->index : store->first;
+    WN_CHECK(record->index == store->first + store->put && store->put < store->n, err, WN_DEFECT,
+             "record %llu came where %llu was due, number %llu of %llu", (unsigned long long)record->index,
+             (unsigned long long)(store->first + store->put), (unsigned long long)store->put,
+             (unsigned long long)store->n);
     WN_CHECK(record->fold.status < WN_STATUS_COUNT, err, WN_DEFECT, "record %llu has the unknown status %u",
              (unsigned long long)record->index, record->fold.status);
     store->scores[store->put] = wn_record_score(record, store->rank_by_loss);

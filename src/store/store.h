@@ -78,8 +78,8 @@ struct wn_store;
  * itself with another value. */
 wn_code wn_store_create(const char *path, uint64_t n, const struct wn_store_options *options,
                         struct wn_store **out_store, struct wn_error *err);
-/* The next record, in index order; buffered by chunks. WN_DEFECT for a record out of order or one too many.
- * After a failure only wn_store_abandon is allowed. */
+/* The next record, in index order without a gap; the first may have any number (a run over a range of the corpus).
+ * Buffered by chunks. WN_DEFECT for a record out of order or one too many. After a failure only wn_store_abandon is allowed. */
 wn_code wn_store_put(struct wn_store *store, const struct wn_store_record *record, struct wn_error *err);
 /* All n records are there (else WN_DEFECT): make the rank column, close, sync, rename; frees the store, sets
  * *store to NULL either way. Memory: 24 bytes a record while ranking. */

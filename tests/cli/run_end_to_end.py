@@ -154,8 +154,16 @@ def parts():
     for index in range(5):
         part, whole = T.json("explain", run, "--index", index), T.json("explain", RUN, "--index", index)
         assert part["equals_stored"] and part["ifd_ppl"] == whole["ifd_ppl"], (index, part["ifd_ppl"], whole["ifd_ppl"])
-    T.wrong(2, ["--range 10", "begins at record 0"], "score", CORPUS, "--model", T.model, "--out", T.path("late"), "--range", "10:")
-    assert not os.path.exists(T.path("late"))
+    late = T.path("late")
+    assert score(CORPUS, late, "--range", "10:30")["records"] == 20
+    part, whole = T.json("explain", late, "--index", 12), T.json("explain", RUN, "--index", 12)
+    assert part["equals_stored"] and part["ifd_ppl"] == whole["ifd_ppl"]
+    T.good("select", late, "--number", "4", "--with-scores", "-o", T.path("late.json"))
+    chosen = [int(line) for line in open(T.path("late.index.txt"))]
+    records = json.load(open(T.path("late.json")))
+    assert len(chosen) == 4 and all(10 <= i < 30 for i in chosen), chosen
+    assert [r["winnow_index"] for r in records] == chosen
+    assert [r["output"] for r in records] == [ROWS[i]["output"] for i in chosen]
     assert T.json("check", CORPUS, "--model", T.model, "--range", "10:20", "--limit", "7")["records"] == 7
 
 
