@@ -37,6 +37,14 @@
 #pragma GCC optimize("O3")
 #endif
 
+/* Before a loop of few steps that must become vectors: else GCC first unrolls it and then pairs up the wrong
+ * statements. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define WN_VECTOR _Pragma("GCC unroll 1")
+#else
+#define WN_VECTOR
+#endif
+
 #define WN_INLINE static inline __attribute__((always_inline))
 
 enum { WN_LANES = 8 };
