@@ -8,6 +8,19 @@
 #include <stdio.h>
 #include <unistd.h>
 
+/* 1 in a build whose memory accesses are checked, which takes about ten times as long: tests that repeat one thing many
+ * times may repeat it less there, and say so. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WN_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+#define WN_TEST_SANITIZED 1
+#endif
+#endif
+#ifndef WN_TEST_SANITIZED
+#define WN_TEST_SANITIZED 0
+#endif
+
 /* Path of a file of the shared facts in `out`; false, with a SKIPPED line, where this tree has none. */
 static inline bool wn_test_shared(const char *relative, char *out, size_t size)
 {
@@ -26,9 +39,9 @@ static inline bool wn_test_shared(const char *relative, char *out, size_t size)
     }
 
 /* Fails the test with the error's own text unless the call gives WN_OK. */
-#define WN_TEST_OK(call)                                                      \
-    do {                                                                      \
-        const wn_code wn_test_code = (call);                                  \
+#define WN_TEST_OK(call)                                                                          \
+    do {                                                                                          \
+        const wn_code wn_test_code = (call);                                                      \
         cr_assert_eq(wn_test_code, WN_OK, "%s: code %d: %s", #call, (int)wn_test_code, err.text); \
     } while (0)
 

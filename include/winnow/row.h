@@ -43,11 +43,13 @@ struct wn_row {
     uint32_t n_parts; /* of this record in this pass, >= 1 */
     uint32_t status; /* enum wn_status */
     uint32_t has_reverse; /* 1 where q_cond and q_direct are computed */
+    uint32_t counted; /* tokens that the direct window was reduced by: those of the counted text (the prompt, or the
+                         bare instruction), at most max_length; 0 where nothing was computed */
     struct wn_side cond, direct, q_cond, q_direct;
 };
 
-/* Fold the rows of one record (n >= 1, ordered by part) into one: sums over turns that could be scored, first_* of
- * the first such turn; status truncated if any of these was cut, else ok; with none, the first turn's.
+/* Fold the rows of one record (n >= 1, ordered by part) into one: sums over turns that could be scored, first_* and
+ * counted of the first such turn; status truncated if any of these was cut, else ok; with none, the first turn's.
  * *out_turn_mean receives the mean over scored turns of exp(loss_cond - loss_direct), NaN with none. */
 void wn_row_fold(const struct wn_row *rows, uint32_t n, struct wn_row *out, double *out_turn_mean);
 

@@ -1,4 +1,4 @@
-/* The face of base: what every folder above it may use. It includes the five headers, nothing else.
+/* The face of base: what every folder above it may use. It includes the six headers, nothing else.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef WINNOW_BASE_BASE_H
@@ -9,5 +9,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mapfile.h"
+#include "base/stop.h"
 
 #endif

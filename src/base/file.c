@@ -42,12 +42,30 @@ static void free_file(struct wn_file *file)
     free(file);
 }
 
+/* Where the file goes, in new memory: `path`, or what it leads to where it is a link. A rename onto a link
+ * would replace the link and leave the file behind it as it was. */
+static wn_code target_find(const char *path, char **out_target, struct wn_error *err)
+{
+    struct stat facts;
+    const bool is_link = lstat(path, &facts) == 0 && S_ISLNK(facts.st_mode);
+    *out_target = is_link ? realpath(path, NULL) : strdup(path);
+    WN_CHECK(*out_target != NULL || !is_link || errno == ENOMEM, err, WN_IO,
+             "%s: is a link that leads to no file (%s): remove the link, or make the file that it names",
+             path, strerror(errno));
+    WN_CHECK(*out_target != NULL, err, WN_DEVICE, "out of memory for a path");
+    return WN_OK;
+}
+
 wn_code wn_file_create(const char *path, struct wn_file **out_file, struct wn_error *err)
 {
     struct wn_file *file = calloc(1, sizeof *file);
     WN_CHECK(file != NULL, err, WN_DEVICE, "out of memory for a file");
-    file->path = strdup(path);
-    if (file->path == NULL || asprintf(&file->temporary, "%s.tmp.%ld", path, (long)getpid()) < 0) {
+    const wn_code found = target_find(path, &file->path, err);
+    if (found != WN_OK) {
+        free_file(file);
+        return found;
+    }
+    if (asprintf(&file->temporary, "%s.tmp.%ld", file->path, (long)getpid()) < 0) {
         file->temporary = NULL;
         free_file(file);
         WN_FAIL(err, WN_DEVICE, "out of memory for a path");

@@ -16,8 +16,9 @@
 
 struct wn_file;
 
-/* A new file `path`.tmp.PID, opened exclusively, in *out_file. An existing `path` stays as it is until commit.
- * WN_IO with the system's reason and, for a full disk or quota, what is needed. */
+/* A new file `path`.tmp.PID, opened exclusively, in *out_file. An existing `path` stays as it is until commit. Where
+ * `path` is a link, the file that it leads to is the one replaced, the temporary file stands beside that one, and the
+ * link stays; a link that leads to no file is refused (WN_IO). Else WN_IO with the system's reason and, for a full disk or quota, what is needed. */
 wn_code wn_file_create(const char *path, struct wn_file **out_file, struct wn_error *err);
 wn_code wn_file_write(struct wn_file *file, struct wn_span bytes, struct wn_error *err);
 /* printf into the file. */

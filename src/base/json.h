@@ -50,8 +50,9 @@ double wn_json_number(const struct wn_json *number); /* may be NaN or infinite *
 /* True and *out where `value` is a number, whole, and within +-2^53, so that no digit was lost. */
 bool wn_json_integer(const struct wn_json *value, int64_t *out);
 
-/* Writing: build a value, print it. A value given to add_* or append_* belongs to its parent from then on.
- * Functions return NULL or false without memory; wn_json_print then reports WN_DEVICE. */
+/* Writing: build a value, print it. A value given to add_* or append_* is used up, whether or not that worked: it
+ * belongs to its parent from then on, or was freed. Functions return NULL or false without
+ * memory; wn_json_print then reports WN_DEVICE. */
 struct wn_json *wn_json_new_object(void);
 struct wn_json *wn_json_new_array(void);
 bool wn_json_add_value(struct wn_json *object, const char *key, struct wn_json *take_value);

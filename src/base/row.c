@@ -64,6 +64,7 @@ void wn_row_fold(const struct wn_row *rows, uint32_t n, struct wn_row *out, doub
         const bool is_first = scored == 0;
         add_side(&total.cond, &row->cond, is_first);
         add_side(&total.direct, &row->direct, is_first);
+        total.counted = is_first ? row->counted : total.counted;
         if (row->has_reverse != 0) {
             add_side(&total.q_cond, &row->q_cond, is_first);
             add_side(&total.q_direct, &row->q_direct, is_first);

@@ -91,19 +91,40 @@ static wn_code command_run(const struct wn_context *context, struct wn_error *er
     return help_run(settings, err);
 }
 
-/* The one line below an error: what to try next. */
-static const char *hint_for(wn_code code)
+static const char *input_hint(unsigned command)
 {
+    switch (command) {
+    case WN_CMD_SCORE:
+        return "`winnow check FILE... --model M` names bad records by file, record and field";
+    case WN_CMD_CHECK:
+        return "mend or leave out what is named above, then check again";
+    case WN_CMD_SELECT:
+        return "a selection needs a scores.h5 of `winnow score` and the corpus that was scored";
+    case WN_CMD_EXPLAIN:
+        return "an explanation needs the corpus as it was scored, or one named by --data";
+    default:
+        return "`winnow help inspect` says what each of its parts reads";
+    }
+}
+
+/* The one line below an error: what to try next. `command`: its bit, 0 where none was named. */
+static const char *hint_for(wn_code code, unsigned command)
+{
+    const bool computes = (command & (WN_CMD_SCORE | WN_CMD_CHECK | WN_CMD_EXPLAIN)) != 0;
     switch (code) {
     case WN_INPUT:
-        return "`winnow check FILE... --model M` names bad records by file, record and field";
+        return input_hint(command);
     case WN_MODEL:
         return "`winnow inspect checkpoint MODEL` and `winnow inspect tokenizer MODEL` look at the model "
                "alone";
     case WN_IO:
-        return "when the file or the disk is mended, the same command goes on";
+        return command == WN_CMD_SCORE
+                   ? "when the file or the disk is mended, the same command goes on"
+                   : "look at the path, its permissions and the room on that disk, then run the same command "
+                     "again";
     case WN_DEVICE:
-        return "smaller --batch-rows need less memory; --device cpu needs no other device";
+        return !computes ? "the machine has too little free memory for this"
+                         : "smaller --batch-rows need less memory; --device cpu needs no other device";
     case WN_RUN:
         return "a run directory keeps one corpus, model and recipe; see its run.json";
     case WN_STOPPED:
@@ -127,7 +148,8 @@ static int error_print(const struct wn_error *err, const struct wn_command *comm
     } else if (err->code == WN_USAGE) {
         fprintf(stderr, "winnow: hint: `winnow --help` lists the commands\n");
     } else {
-        fprintf(stderr, "winnow: hint: %s\n", hint_for(err->code));
+        fprintf(stderr, "winnow: hint: %s\n",
+                hint_for(err->code, command != NULL ? (unsigned)command->bit : 0));
     }
     if (err->code == WN_DEFECT) {
         fprintf(stderr, "winnow: raised at %s:%d\n", err->file != NULL ? err->file : "?", err->line);

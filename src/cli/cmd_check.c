@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { BAD_SHOWN = 5, UNIT = 1024, BINS = 10, BAD_LEAST = 20 };
+enum { BAD_SHOWN = 5, UNIT = 1024, BINS = 10 };
 
 struct bad {
     char text[512];
@@ -32,6 +32,9 @@ struct survey {
     uint64_t *lengths; /* [max_length + 1] samples by tokens of the conditioned text after cutting */
     uint32_t longest;
     struct bad shown[BAD_SHOWN];
+    struct wn_stop *stop;
+    bool is_too_bad;         /* score would have stopped: */
+    struct wn_error verdict; /* with this */
 };
 
 static double clock_now(void)
@@ -56,6 +59,11 @@ static wn_code bad_note(struct survey *survey, const struct wn_record_rows *rows
         memcpy(survey->shown[survey->bad].text, text, sizeof text);
     }
     survey->bad++;
+    /* Score stops here. A check goes on, so that its table tells of the whole corpus, and ends with the same words. */
+    if (!survey->is_too_bad) {
+        survey->is_too_bad = wn_bad_judge(survey->bad, survey->records, survey->context->settings->max_bad,
+                                          survey->shown[0].text, &survey->verdict) != WN_OK;
+    }
     return WN_OK;
 }
 
@@ -63,6 +71,7 @@ static wn_code rows_take(void *context, const struct wn_record_rows *rows, struc
 {
     struct survey *survey = context;
     struct wn_row fold;
+    WN_TRY(wn_stop_check(survey->stop, "checking", err));
     double turn_mean = 0;
     wn_row_fold(rows->rows, rows->n_rows, &fold, &turn_mean);
     WN_CHECK(fold.status < WN_STATUS_COUNT, err, WN_DEFECT, "a record has the unknown status %u",
@@ -266,18 +275,6 @@ static wn_code survey_run(struct survey *survey, struct wn_error *err)
     return WN_OK;
 }
 
-static wn_code verdict(const struct survey *survey, struct wn_error *err)
-{
-    const double max_bad = survey->context->settings->max_bad;
-    const double percent = 100.0 * (double)survey->bad / (double)(survey->records > 0 ? survey->records : 1);
-    WN_CHECK(survey->bad < BAD_LEAST || percent <= max_bad, err, WN_INPUT,
-             "%llu of %llu records are bad, more than --max-bad %g percent; the first: %s; mend them, or "
-             "allow more",
-             (unsigned long long)survey->bad, (unsigned long long)survey->records, max_bad,
-             survey->shown[0].text);
-    return WN_OK;
-}
-
 /* What is open during a check. */
 struct work {
     struct wn_corpus *corpus;
@@ -287,22 +284,24 @@ struct work {
     struct wn_profile profile;
 };
 
-/* Every tensor is read and held against the configuration by opening the model as score would; then it makes room for
- * the one that gives losses by hash, which does not look at the weights. */
+/* Every tensor is held against the configuration, and the options against this build, as score would; then the corpus
+ * goes through the model that gives losses by hash, which does not look at the weights. */
 static wn_code model_open(struct work *work, const struct wn_context *context,
                           const struct wn_score_options *score, struct wn_error *err)
 {
+    const char *path = context->settings->model;
     struct wn_model_options options = wn_model_options_of(context);
-    WN_TRY(wn_model_fit(context->settings->model, score, &options, err));
+    WN_TRY(wn_model_options_check(&options, err));
     if (strcmp(options.device, "null") != 0) {
-        WN_TRY(wn_model_open(context->settings->model, &options, &work->model, err));
-        wn_model_close(work->model);
-        work->model = NULL;
+        struct wn_model_summary summary;
+        WN_TRY(wn_model_inspect(path, false, &context->log, &summary, err));
+        wn_model_summary_free(&summary);
     }
+    WN_TRY(wn_model_fit(path, score, &options, err));
     options.device = "null";
     options.dtype = "auto";
     options.log = NULL;
-    return wn_model_open(context->settings->model, &options, &work->model, err);
+    return wn_model_open(path, &options, &work->model, err);
 }
 
 static wn_code work_run(struct work *work, struct survey *survey,
@@ -318,18 +317,23 @@ static wn_code work_run(struct work *work, struct survey *survey,
     WN_TRY(wn_profile_find(settings->profile, work->arena, &work->profile, err));
     WN_TRY(wn_model_resolve(settings->model, folder, sizeof folder, err));
     WN_TRY(wn_corpus_open(corpus_options, &work->corpus, err));
+    WN_TRY(wn_stop_check(survey->stop, "reading the corpus", err));
     WN_TRY(wn_tokenizer_open(folder, &work->tokenizer, err));
     WN_TRY(model_open(work, context, &score, err));
     WN_TRY(wn_scorer_new(&score, work->corpus, work->tokenizer, work->model, &survey->scorer, err));
     survey->corpus = work->corpus;
+    WN_TRY(wn_stop_check(survey->stop, "opening the model", err));
     WN_TRY(survey_run(survey, err));
     wn_progress_end(&survey->progress);
     if (settings->json) {
         WN_TRY(json_write(survey, wn_model_info(work->model), err));
-    } else {
+    } else if (!settings->quiet) {
         text_write(survey, wn_model_info(work->model));
     }
-    return verdict(survey, err);
+    if (survey->is_too_bad && err != NULL) {
+        *err = survey->verdict;
+    }
+    return survey->is_too_bad ? WN_INPUT : WN_OK;
 }
 
 wn_code wn_cmd_check(const struct wn_context *context, struct wn_error *err)
@@ -343,8 +347,10 @@ wn_code wn_cmd_check(const struct wn_context *context, struct wn_error *err)
     wn_log_info(&context->log, "version %s: checking %s%s with %s", WINNOW_VERSION,
                 settings->data.n > 0 ? settings->data.items[0] : settings->dataset,
                 settings->data.n > 1 ? " and more" : "", settings->model);
+    WN_TRY(wn_stop_begin(&survey.stop, err));
     const wn_code code = work_run(&work, &survey, &corpus_options, err);
     wn_progress_end(&survey.progress);
+    wn_stop_end(&survey.stop);
     free(survey.lengths);
     wn_scorer_free(survey.scorer);
     wn_model_close(work.model);

@@ -133,7 +133,54 @@ static wn_code rows_take(void *context, const struct wn_record_rows *rows, struc
     return WN_OK;
 }
 
-/* What the run's scores.h5 says of the record; nothing where the run is not finished or does not hold it. */
+/* The run holds record `index` of this very corpus. */
+static wn_code run_check(const struct work *work, struct wn_error *err)
+{
+    const struct wn_explain_source *source = &work->source;
+    const uint64_t index = work->explain.index;
+    char hash[WN_HASH_TEXT];
+    if (source->run == NULL) {
+        return WN_OK;
+    }
+    wn_corpus_hash(work->corpus, hash);
+    WN_CHECK(strcmp(hash, source->run_corpus_hash) == 0, err, WN_RUN,
+             "record %llu: this is not the corpus that was scored: it has hash %s and %llu records; %s is of "
+             "hash %s: give the files that were scored by --data, or leave the run out and name corpus and "
+             "model by --data and --model",
+             (unsigned long long)index, hash, (unsigned long long)wn_corpus_count(work->corpus), source->run,
+             source->run_corpus_hash);
+    WN_CHECK(
+        index >= source->run_first && index - source->run_first < source->run_count, err, WN_USAGE,
+        "--index %llu: %s holds the records %llu to %llu, counted from 0; for another record name corpus "
+        "and model by --data and --model",
+        (unsigned long long)index, source->run, (unsigned long long)source->run_first,
+        (unsigned long long)(source->run_first + source->run_count - 1));
+    return WN_OK;
+}
+
+/* The row of scores.h5 is of the same bytes as the record that is explained. */
+static wn_code row_check(struct work *work, const struct wn_scores *scores, uint64_t row,
+                         struct wn_error *err)
+{
+    struct wn_place place;
+    struct wn_span bytes;
+    uint64_t id_hash = 0;
+    WN_CHECK(row < wn_scores_count(scores), err, WN_RUN,
+             "%s: holds %llu records, but run.json beside it says %llu; it is of another run",
+             wn_scores_path(scores), (unsigned long long)wn_scores_count(scores),
+             (unsigned long long)work->source.run_count);
+    WN_TRY(wn_corpus_read(work->reader, work->explain.index, &place, &bytes, err));
+    WN_TRY(wn_scores_integers(scores, "id_hash", row, 1, &id_hash, err));
+    WN_CHECK(
+        place.id_hash == id_hash, err, WN_RUN,
+        "record %llu of the corpus is not the one that was scored: it has hash %016llx, %s says %016llx: "
+        "give the files that were scored by --data",
+        (unsigned long long)work->explain.index, (unsigned long long)place.id_hash, wn_scores_path(scores),
+        (unsigned long long)id_hash);
+    return WN_OK;
+}
+
+/* What the run's scores.h5 says of the record; nothing where the run is not finished. */
 static wn_code stored_read(struct work *work, struct wn_error *err)
 {
     const struct wn_explain_source *source = &work->source;
@@ -141,7 +188,7 @@ static wn_code stored_read(struct work *work, struct wn_error *err)
     struct wn_scores *scores = NULL;
     char path[PATH_MAX];
     const uint64_t index = work->explain.index;
-    if (source->run == NULL || index < source->run_first || index - source->run_first >= source->run_count ||
+    if (source->run == NULL ||
         (size_t)snprintf(path, sizeof path, "%s/scores.h5", source->run) >= sizeof path ||
         !wn_path_exists(path)) {
         return WN_OK;
@@ -149,6 +196,7 @@ static wn_code stored_read(struct work *work, struct wn_error *err)
     WN_TRY(wn_scores_open(path, &scores, err));
     const uint64_t row = index - source->run_first;
     wn_code code = WN_OK;
+    WN_TRY_OR(done, row_check(work, scores, row, err));
     WN_TRY_OR(done, wn_scores_doubles(scores, "sum_cond", row, 1, &stored->sum_cond, err));
     WN_TRY_OR(done, wn_scores_doubles(scores, "sum_direct", row, 1, &stored->sum_direct, err));
     WN_TRY_OR(done, wn_scores_doubles(scores, "ifd_loss", row, 1, &stored->ifd_loss, err));
@@ -169,12 +217,14 @@ static wn_code work_open(struct work *work, struct wn_error *err)
     WN_TRY(wn_corpus_open(&source->corpus, &work->corpus, err));
     const uint64_t n = wn_corpus_count(work->corpus);
     work->explain.index = (uint64_t)work->context->settings->index;
+    WN_TRY(run_check(work, err));
     WN_CHECK(work->explain.index < n, err, WN_USAGE,
              "--index %llu: the corpus has %llu records, counted from 0",
              (unsigned long long)work->explain.index, (unsigned long long)n);
     WN_TRY(wn_tokenizer_open(folder, &work->tokenizer, err));
     WN_TRY(wn_encoder_new(work->tokenizer, &work->encoder, err));
     WN_TRY(wn_corpus_reader_new(work->corpus, &work->reader, err));
+    WN_TRY(stored_read(work, err));
     WN_TRY(wn_corpus_record(work->reader, work->explain.index, work->arena, &work->record, err));
     WN_TRY(wn_model_fit(source->model, &source->score, &source->model_options, err));
     WN_TRY(wn_model_open(source->model, &source->model_options, &work->model, err));
@@ -195,7 +245,6 @@ static wn_code work_run(struct work *work, struct wn_error *err)
     const struct wn_unit unit = {0, explain->index, 1};
     const struct wn_row_sink sink = {work, rows_take};
     WN_TRY(wn_scorer_run(work->scorer, &unit, &sink, err));
-    WN_TRY(stored_read(work, err));
     if (work->context->settings->json) {
         return wn_json_emit(wn_explain_json(explain), err);
     }

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/command.h"
-#include "cli/inventory.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -95,68 +94,108 @@ done:
     return code;
 }
 
-static wn_code checkpoint_json(const struct wn_model_info *info, const struct wn_inventory *inventory,
-                               const char *folder, struct wn_error *err)
+static struct wn_json *ignored_json(const struct wn_model_summary *summary)
+{
+    struct wn_json *array = wn_json_new_array();
+    for (size_t i = 0; array != NULL && i < summary->n_ignored; i++) {
+        if (!wn_json_append_text(array, wn_span_of(summary->ignored[i]))) {
+            wn_json_free(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+static wn_code checkpoint_json(const struct wn_model_summary *summary, struct wn_error *err)
 {
     const struct {
         const char *name;
         int64_t value;
     } numbers[] = {
-        {"layers", info->L},
-        {"channels", info->C},
-        {"heads", info->H},
-        {"kv_heads", info->G},
-        {"head_size", info->D},
-        {"inner_size", info->F},
-        {"vocabulary", info->V},
-        {"positions", info->positions},
-        {"parameters", info->parameters},
-        {"body_parameters", info->body_parameters},
-        {"tensors", (int64_t)inventory->n_tensors},
-        {"files", (int64_t)inventory->n_files},
+        {"layers", summary->L},
+        {"channels", summary->C},
+        {"heads", summary->H},
+        {"kv_heads", summary->G},
+        {"head_size", summary->D},
+        {"inner_size", summary->F},
+        {"vocabulary", summary->V},
+        {"positions", summary->positions},
+        {"parameters", summary->parameters},
+        {"body_parameters", summary->body_parameters},
+        {"tensors", (int64_t)summary->n_tensors},
+        {"files", (int64_t)summary->n_files},
     };
     struct wn_json *root = wn_json_new_object();
-    bool ok = root != NULL && wn_json_put_text(root, "folder", folder) &&
-              wn_json_put_text(root, "family", info->family) &&
-              wn_json_put_text(root, "stored", inventory->types);
+    bool ok = root != NULL && wn_json_put_text(root, "folder", summary->folder) &&
+              wn_json_put_text(root, "family", summary->family) &&
+              wn_json_put_text(root, "stored", summary->stored);
     for (size_t i = 0; ok && i < sizeof numbers / sizeof *numbers; i++) {
         ok = wn_json_add_integer(root, numbers[i].name, numbers[i].value);
     }
-    if (!ok || !wn_json_put_text(root, "hash", info->hash)) {
+    if (!ok || !wn_json_put(root, "ignored", ignored_json(summary)) ||
+        !wn_json_put_text(root, "hash", summary->hash)) {
         wn_json_free(root);
         root = NULL;
     }
     return wn_json_emit(root, err);
 }
 
+/* A title, then words in lines of WN_HELP_COLUMNS, those after the first indented alike. */
+struct columns {
+    int indent;
+    size_t column;
+};
+
+static struct columns columns_begin(const char *title, int indent)
+{
+    printf("%-*s", indent, title);
+    return (struct columns){indent, (size_t)indent};
+}
+
+static void columns_put(struct columns *columns, const char *word)
+{
+    if (columns->column + 1 + strlen(word) > WN_HELP_COLUMNS && columns->column > (size_t)columns->indent) {
+        printf("\n%-*s", columns->indent, "");
+        columns->column = (size_t)columns->indent;
+    }
+    printf(" %s", word);
+    columns->column += 1 + strlen(word);
+}
+
+static void checkpoint_write(const struct wn_model_summary *summary)
+{
+    printf("folder        %s\nfamily        %s\n", summary->folder, summary->family);
+    printf("shapes        %d layers, %d channels, %d heads of %d (%d for keys and values), inner %d, "
+           "vocabulary %d\n",
+           (int)summary->L, (int)summary->C, (int)summary->H, (int)summary->D, (int)summary->G,
+           (int)summary->F, (int)summary->V);
+    printf("positions     %d\n", (int)summary->positions);
+    printf("parameters    %" PRId64 " (%" PRId64 " in the body)\n", summary->parameters,
+           summary->body_parameters);
+    printf("tensors       %zu in %zu file%s, stored as %s\n", summary->n_tensors, summary->n_files,
+           summary->n_files == 1 ? "" : "s", summary->stored);
+    if (summary->n_ignored > 0) {
+        struct columns columns = columns_begin("not needed", 13);
+        for (size_t i = 0; i < summary->n_ignored; i++) {
+            columns_put(&columns, summary->ignored[i]);
+        }
+        fputc('\n', stdout);
+    }
+    printf("hash          %s\n", summary->hash);
+}
+
 static wn_code checkpoint_inspect(const struct wn_context *context, const char *path, struct wn_error *err)
 {
-    /* A backend that computes: the one that gives losses by hash does not look at the weights. */
-    const struct wn_model_options options = {
-        .dtype = "auto", .device = "cpu", .threads = 1, .log = &context->log};
-    char folder[PATH_MAX];
-    struct wn_model *model = NULL;
-    WN_TRY(wn_model_resolve(path, folder, sizeof folder, err));
-    WN_TRY(wn_model_open(path, &options, &model, err));
-    const struct wn_model_info *info = wn_model_info(model);
-    struct wn_inventory inventory;
-    wn_code code = wn_inventory_read(folder, &inventory, err);
-    if (code == WN_OK && context->settings->json) {
-        code = checkpoint_json(info, &inventory, folder, err);
-    } else if (code == WN_OK) {
-        printf("folder        %s\nfamily        %s\n", folder, info->family);
-        printf("shapes        %d layers, %d channels, %d heads of %d (%d for keys and values), inner %d, "
-               "vocabulary %d\n",
-               (int)info->L, (int)info->C, (int)info->H, (int)info->D, (int)info->G, (int)info->F,
-               (int)info->V);
-        printf("positions     %d\n", (int)info->positions);
-        printf("parameters    %" PRId64 " (%" PRId64 " in the body)\n", info->parameters,
-               info->body_parameters);
-        printf("tensors       %" PRIu64 " in %" PRIu64 " file%s, stored as %s\nhash          %s\n",
-               inventory.n_tensors, inventory.n_files, inventory.n_files == 1 ? "" : "s", inventory.types,
-               info->hash);
+    struct wn_model_summary summary;
+    wn_code code = WN_OK;
+    /* Without a log: the names that it would tell are printed. */
+    WN_TRY(wn_model_inspect(path, true, NULL, &summary, err));
+    if (context->settings->json) {
+        code = checkpoint_json(&summary, err);
+    } else {
+        checkpoint_write(&summary);
     }
-    wn_model_close(model);
+    wn_model_summary_free(&summary);
     return code;
 }
 
@@ -245,16 +284,10 @@ static wn_code scores_write(const struct wn_context *context, const struct wn_sc
             printf("%-15s %s\n", attribute_names[i], text);
         }
     }
-    printf("%-15s", "columns");
+    struct columns columns = columns_begin("columns", 15);
     const char *const *names = wn_scores_columns(scores);
-    size_t column = 15;
     for (size_t i = 0; names[i] != NULL; i++) {
-        if (column + 1 + strlen(names[i]) > WN_HELP_COLUMNS) {
-            printf("\n%-15s", "");
-            column = 15;
-        }
-        printf(" %s", names[i]);
-        column += 1 + strlen(names[i]);
+        columns_put(&columns, names[i]);
     }
     fputc('\n', stdout);
     return WN_OK;

@@ -118,6 +118,9 @@ wn_code wn_cmd_score(const struct wn_context *context, struct wn_error *err)
     if (settings->json) {
         return json_write(&result, settings, err);
     }
+    if (settings->quiet) {
+        return WN_OK;
+    }
     text_write(&result, settings);
     return WN_OK;
 }

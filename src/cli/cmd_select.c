@@ -18,6 +18,7 @@ struct choice {
     struct wn_rule rule;
     struct wn_table table;
     struct wn_selection selection;
+    struct wn_stop *stop;
 };
 
 static wn_code amount_set(const struct wn_settings *settings, struct wn_rule *rule, struct wn_error *err)
@@ -194,12 +195,76 @@ static wn_code result_write(const struct choice *choice, struct wn_error *err)
     if (settings->json) {
         return json_write(choice, err);
     }
+    if (settings->quiet) {
+        return WN_OK;
+    }
     char *text = NULL;
     WN_TRY(wn_selection_print(&choice->rule, &choice->selection, &text, err));
     const size_t size = strlen(text);
     printf("%s%ssubset     %s\n", text, size > 0 && text[size - 1] == '\n' ? "" : "\n", settings->out);
     free(text);
     return WN_OK;
+}
+
+/* An empty subset is a result, but hardly what was wanted: say why. */
+static void empty_warn(const struct choice *choice)
+{
+    const struct wn_selection *selection = &choice->selection;
+    const struct wn_rule *rule = &choice->rule;
+    const struct wn_log *log = &choice->context->log;
+    if (selection->n > 0) {
+        return;
+    }
+    if (selection->pool == 0) {
+        wn_log_warn(log, "no record was chosen: the run holds none");
+        return;
+    }
+    if (selection->eligible == 0) {
+        const struct wn_drop *most = &selection->drops[0];
+        for (size_t i = 1; i < selection->n_drops; i++) {
+            most = selection->drops[i].dropped > most->dropped ? &selection->drops[i] : most;
+        }
+        wn_log_warn(log,
+                    "no record was chosen: none of the %" PRIu64 " is eligible; %" PRIu64
+                    " were dropped because: %s",
+                    selection->pool, most->dropped, most->rule);
+        return;
+    }
+    switch (rule->amount) {
+    case WN_AMOUNT_RATE:
+        wn_log_warn(log,
+                    "no record was chosen: the rate %g of %" PRIu64
+                    " records came to 0; give a higher --rate, or --number",
+                    rule->value, rule->of == WN_OF_VALID ? selection->eligible : selection->pool);
+        break;
+    case WN_AMOUNT_NUMBER:
+        wn_log_warn(log, "no record was chosen: --number 0 asks for none");
+        break;
+    case WN_AMOUNT_ABOVE:
+    case WN_AMOUNT_BELOW:
+        wn_log_warn(log, "no record was chosen: none of the %" PRIu64 " eligible has a score %s %g",
+                    selection->eligible, rule->amount == WN_AMOUNT_ABOVE ? "above" : "below", rule->value);
+        break;
+    }
+}
+
+/* A subset has the form of its corpus, whatever its name says: say so where the two differ. */
+static void form_warn(const struct choice *choice)
+{
+    const char *out = choice->context->settings->out;
+    const char *dot = strrchr(out, '.');
+    const bool is_array = wn_corpus_n_files(choice->corpus) > 0 && wn_corpus_file(choice->corpus, 0).is_array;
+    const int stem = dot == NULL ? 0 : (int)(dot - out);
+    if (dot != NULL && is_array && strcmp(dot, ".jsonl") == 0) {
+        wn_log_warn(&choice->context->log,
+                    "%s: holds a JSON array, as the first corpus file does, not lines; say -o %.*s.json", out,
+                    stem, out);
+    } else if (dot != NULL && !is_array && strcmp(dot, ".json") == 0) {
+        wn_log_warn(
+            &choice->context->log,
+            "%s: holds one record a line, as the first corpus file does, not a JSON array; say -o %.*s.jsonl",
+            out, stem, out);
+    }
 }
 
 static wn_code choice_run(struct choice *choice, struct wn_error *err)
@@ -209,8 +274,10 @@ static wn_code choice_run(struct choice *choice, struct wn_error *err)
     WN_TRY(wn_scores_open(settings->operands.items[0], &choice->scores, err));
     WN_TRY(rule_make(choice, err));
     WN_TRY(wn_table_load(choice->scores, &choice->rule, &choice->table, err));
+    WN_TRY(wn_stop_check(choice->stop, "reading the scores", err));
     WN_TRY(wn_select(&choice->table, &choice->rule, &choice->selection, err));
     WN_TRY(corpus_open(choice, err));
+    WN_TRY(wn_stop_check(choice->stop, "reading the corpus", err));
     const bool is_superfiltering = strcmp(settings->names, "superfiltering") == 0;
     const struct wn_subset_options options = {.path = settings->out,
                                               .fields = !settings->with_scores ? WN_FIELDS_NONE
@@ -219,8 +286,11 @@ static wn_code choice_run(struct choice *choice, struct wn_error *err)
                                               .command_line = choice->context->command_line,
                                               .version = WINNOW_VERSION,
                                               .replace = settings->force,
-                                              .corpus = &choice->corpus_options};
+                                              .corpus = &choice->corpus_options,
+                                              .stop = choice->stop};
     WN_TRY(wn_subset_write(&options, choice->scores, choice->corpus, &choice->rule, &choice->selection, err));
+    empty_warn(choice);
+    form_warn(choice);
     return result_write(choice, err);
 }
 
@@ -232,6 +302,10 @@ static wn_code settings_check(const struct wn_settings *settings, struct wn_erro
              "`winnow select` takes one run; what is %s? (corpus files stand behind --data)",
              settings->operands.items[1]);
     WN_TRY(wn_need(settings->out, settings, "--out SUBSET", err));
+    WN_CHECK(
+        strcmp(settings->out, "-") != 0, err, WN_USAGE,
+        "--out -: a subset has files beside it and is not written to the standard output; give the name of a "
+        "file (./- for one of this name)");
     WN_CHECK(settings->with_scores || !wn_settings_given(settings, "names"), err, WN_USAGE,
              "--names names the fields of --with-scores; without it it means nothing");
     WN_CHECK(settings->random || !wn_settings_given(settings, "seed"), err, WN_USAGE,
@@ -244,7 +318,9 @@ wn_code wn_cmd_select(const struct wn_context *context, struct wn_error *err)
 {
     WN_TRY(settings_check(context->settings, err));
     struct choice choice = {.context = context};
+    WN_TRY(wn_stop_begin(&choice.stop, err));
     const wn_code code = choice_run(&choice, err);
+    wn_stop_end(&choice.stop);
     wn_selection_free(&choice.selection);
     wn_corpus_free(choice.corpus);
     if (choice.scores != NULL) {

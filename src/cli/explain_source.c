@@ -148,6 +148,7 @@ static wn_code run_take(const struct place *root, struct wn_arena *arena, struct
     const struct wn_json *passes = NULL;
     struct place at = {root->path, NULL};
     WN_TRY(options_take(root, arena, source, err));
+    WN_TRY(text_member(root, "input_hash", arena, &source->run_corpus_hash, err));
     WN_TRY(member(root, "passes", WN_JSON_ARRAY, &passes, err));
     const struct place pass = {root->path, wn_json_first(passes)};
     WN_TRY(member(&pass, "model", WN_JSON_OBJECT, &at.object, err));

@@ -171,8 +171,9 @@ static const struct wn_option options[] = {
     /* General */
     {"json", 0, WN_OPTION_FLAG, WN_CMD_ALL & ~WN_CMD_HELP, general, NULL, "Print the result as JSON", NULL, 0,
      0, NULL, AT(json)},
-    {"quiet", 'q', WN_OPTION_FLAG, WN_CMD_ALL, general, NULL, "Say nothing but errors", NULL, 0, 0, NULL,
-     AT(quiet)},
+    {"quiet", 'q', WN_OPTION_FLAG, WN_CMD_ALL, general, NULL,
+     "Say nothing but errors: no progress, no table; --json, explain and inspect still print", NULL, 0, 0,
+     NULL, AT(quiet)},
     {"verbose", 'v', WN_OPTION_REPEAT, WN_CMD_ALL, general, NULL, "Say more about what is done", NULL, 0, 0,
      NULL, AT(verbose)},
     {"no-color", 0, WN_OPTION_FLAG, WN_CMD_ALL, general, NULL,

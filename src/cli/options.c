@@ -247,6 +247,20 @@ static bool looks_like_flag(const char *word)
     return word[0] == '-' && word[1] != 0 && word[1] != '.' && (word[1] < '0' || word[1] > '9');
 }
 
+/* A formula or a number may begin with a minus: for these only a known flag is no value. */
+static bool is_value(const struct wn_command *command, const struct wn_option *option, const char *word)
+{
+    const bool may_be_minus = option->kind == WN_OPTION_NUMBER || option->kind == WN_OPTION_RATE ||
+                              option->kind == WN_OPTION_PERCENT || strcmp(option->value, "FORMULA") == 0;
+    if (!looks_like_flag(word) || !may_be_minus) {
+        return !looks_like_flag(word);
+    }
+    if (word[1] == '-') {
+        return word[2] != 0 && option_find(command, word + 2, strcspn(word + 2, "=")) == NULL;
+    }
+    return word[2] != 0 || letter_find(command, word[1]) == NULL;
+}
+
 static wn_code option_take(struct reader *reader, const struct wn_option *option, const char *value,
                            struct wn_error *err)
 {
@@ -256,8 +270,10 @@ static wn_code option_take(struct reader *reader, const struct wn_option *option
         WN_CHECK(value == NULL, err, WN_USAGE, "--%s takes no value, but %s was given", option->name, value);
         value = "";
     } else if (value == NULL) {
-        WN_CHECK(reader->next < reader->argc && !looks_like_flag(reader->argv[reader->next]), err, WN_USAGE,
-                 "--%s needs a value: --%s %s", option->name, option->name, option->value);
+        const bool is_there = reader->next < reader->argc &&
+                              is_value(reader->settings->command, option, reader->argv[reader->next]);
+        WN_CHECK(is_there, err, WN_USAGE, "--%s needs a value: --%s %s", option->name, option->name,
+                 option->value);
         value = reader->argv[reader->next++];
     }
     WN_TRY(value_set(reader->settings, option, value, err));

@@ -60,10 +60,10 @@ struct wn_job_result {
     struct wn_numeric_class numeric;
 };
 
-/* Run the job. SIGINT and SIGTERM are held while it runs: the first stops it after the record at hand with
- * WN_STOPPED and leaves no temporary file, the second ends the process at once.
+/* Run the job. SIGINT, SIGTERM, SIGHUP and SIGUSR1 are held while it runs (base/stop.h): the first stops it after the record at hand with
+ * WN_STOPPED and leaves no temporary file, a second SIGINT or SIGTERM ends the process at once.
  * WN_RUN where `out` belongs to another input, model or recipe (the difference is named); WN_USAGE where it is no run
- * directory, or a range that holds no record; WN_INPUT for more bad records than max_bad percent, once there are 20,
+ * directory, or a range that holds no record; WN_INPUT for too many bad records (wn_bad_judge),
  * or the first where `strict`. On any failure there is no scores.h5. */
 wn_code wn_job_run(const struct wn_job *job, struct wn_job_result *out_result, struct wn_error *err);
 
@@ -74,5 +74,11 @@ wn_code wn_model_fit(const char *model, const struct wn_score_options *score,
 
 /* True for the statuses that --max-bad counts: parse_error, unsupported, nan, error. */
 bool wn_status_is_bad(uint32_t status);
+
+/* The rule of --max-bad, asked after each bad record, in record order: WN_INPUT where `bad` of the first `done` records
+ * of the run are bad, these are WN_BAD_LEAST or more, and they are more than `max_bad` percent of the `done`. `first`
+ * names the first bad record. */
+enum { WN_BAD_LEAST = 20 };
+wn_code wn_bad_judge(uint64_t bad, uint64_t done, double max_bad, const char *first, struct wn_error *err);
 
 #endif

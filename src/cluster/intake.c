@@ -22,6 +22,15 @@ bool wn_status_is_bad(uint32_t status)
            status == WN_STATUS_ERROR;
 }
 
+wn_code wn_bad_judge(uint64_t bad, uint64_t done, double max_bad, const char *first, struct wn_error *err)
+{
+    WN_CHECK(bad < WN_BAD_LEAST || 100.0 * (double)bad <= max_bad * (double)done, err, WN_INPUT,
+             "%llu of the first %llu records are bad, more than --max-bad %g percent; the first: %s; `winnow "
+             "check` lists them, --max-bad allows more",
+             (unsigned long long)bad, (unsigned long long)done, max_bad, first);
+    return WN_OK;
+}
+
 static bool is_scored(uint32_t status)
 {
     return status == WN_STATUS_OK || status == WN_STATUS_TRUNCATED;
@@ -83,7 +92,6 @@ static wn_code bad_judge(struct wn_intake *intake, const struct wn_record_rows *
                          struct wn_error *err)
 {
     const struct wn_job *job = intake->job;
-    const uint64_t done = intake->result->records;
     struct wn_span where;
     intake->bad++;
     if (intake->bad <= WN_BAD_SHOWN || job->strict) {
@@ -102,12 +110,7 @@ static wn_code bad_judge(struct wn_intake *intake, const struct wn_record_rows *
                     intake->bad == WN_BAD_SHOWN ? " (bad records after this one are counted, not named)"
                                                 : "");
     }
-    WN_CHECK(intake->bad < WN_BAD_LEAST || percent(intake->bad, done) <= job->max_bad, err, WN_INPUT,
-             "%llu of the first %llu records are bad, more than --max-bad %g percent; the first: %s; `winnow "
-             "check` "
-             "lists them, --max-bad allows more",
-             (unsigned long long)intake->bad, (unsigned long long)done, job->max_bad, intake->first_bad);
-    return WN_OK;
+    return wn_bad_judge(intake->bad, intake->result->records, job->max_bad, intake->first_bad, err);
 }
 
 /* The scored tokens of all turns that count, one after another. */

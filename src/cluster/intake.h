@@ -4,12 +4,12 @@
 #ifndef WINNOW_CLUSTER_INTAKE_H
 #define WINNOW_CLUSTER_INTAKE_H
 
+#include "base/base.h"
 #include "cluster/cluster.h"
-#include "cluster/stop.h"
 #include "store/store.h"
 
 /* The line of shares is said after so many records, and at the end. */
-enum { WN_SHARES_AFTER = 1000, WN_BAD_LEAST = 20, WN_BAD_SHOWN = 5 };
+enum { WN_SHARES_AFTER = 1000, WN_BAD_SHOWN = 5 };
 
 struct wn_intake {
     const struct wn_job *job;

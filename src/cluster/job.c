@@ -7,7 +7,6 @@
 #include "cluster/folder.h"
 #include "cluster/intake.h"
 #include "cluster/recipe.h"
-#include "cluster/stop.h"
 #include "store/store.h"
 
 #include <stdio.h>

@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -224,6 +225,78 @@ static const struct wn_json *reach(const struct wn_json *root, const struct agre
     return value;
 }
 
+enum { SHOWN_CHARACTERS = 80, SHOWN_BYTES = 4 * SHOWN_CHARACTERS + sizeof "..." };
+
+/* `value` as text, at most 80 characters of it; "nothing" where it is not there. */
+static wn_code value_show(const struct wn_json *value, char out[SHOWN_BYTES], struct wn_error *err)
+{
+    char *text = NULL;
+    size_t end = 0;
+    if (value == NULL) {
+        snprintf(out, SHOWN_BYTES, "nothing");
+        return WN_OK;
+    }
+    WN_TRY(wn_json_print(value, false, &text, err));
+    for (size_t shown = 0; text[end] != 0; end++) {
+        const bool is_first_byte = ((unsigned char)text[end] & 0xC0) != 0x80;
+        if (is_first_byte && shown++ == SHOWN_CHARACTERS) {
+            break;
+        }
+    }
+    snprintf(out, SHOWN_BYTES, "%.*s%s", (int)end, text, text[end] != 0 ? "..." : "");
+    free(text);
+    return WN_OK;
+}
+
+/* The first key of `a` that `b` has not, or has with another value; an empty span where there is none. */
+static wn_code member_differing(const struct wn_json *a, const struct wn_json *b, struct wn_span *out_key,
+                                struct wn_error *err)
+{
+    *out_key = (struct wn_span){NULL, 0};
+    for (const struct wn_json *at = wn_json_first(a); at != NULL && out_key->data == NULL;
+         at = wn_json_next(at)) {
+        const struct wn_span key = wn_json_key(at);
+        const struct wn_json *other = wn_json_get(b, key.data);
+        char *left = NULL;
+        char *right = NULL;
+        wn_code code = wn_json_print(at, false, &left, err);
+        if (code == WN_OK && other != NULL) {
+            code = wn_json_print(other, false, &right, err);
+        }
+        if (code == WN_OK && (right == NULL || strcmp(left, right) != 0)) {
+            *out_key = key;
+        }
+        free(left);
+        free(right);
+        WN_TRY(code);
+    }
+    return WN_OK;
+}
+
+/* Two profiles that differ, told by their names or by the first member that differs: whole they fill a screen. */
+static wn_code profile_fail(const struct wn_json *old, const struct wn_json *now, const char *path,
+                            struct wn_error *err)
+{
+    static const char mend[] = "choose another --out, or remove that directory";
+    struct wn_span key = wn_span_of("name");
+    char there[SHOWN_BYTES], here[SHOWN_BYTES], name[SHOWN_BYTES];
+    WN_CHECK(wn_json_is(old, WN_JSON_OBJECT) && wn_json_is(now, WN_JSON_OBJECT), err, WN_RUN,
+             "%s: its profile is damaged; %s", path, mend);
+    WN_TRY(value_show(wn_json_get(now, "name"), name, err));
+    WN_TRY(value_show(wn_json_get(old, "name"), there, err));
+    WN_CHECK(strcmp(there, name) == 0, err, WN_RUN, "%s: this run differs in --profile: %s there, %s now; %s",
+             path, there, name, mend);
+    WN_TRY(member_differing(old, now, &key, err));
+    if (key.data == NULL) {
+        WN_TRY(member_differing(now, old, &key, err));
+    }
+    const char *member = key.data != NULL ? key.data : "name";
+    WN_TRY(value_show(wn_json_get(old, member), there, err));
+    WN_TRY(value_show(wn_json_get(now, member), here, err));
+    WN_FAIL(err, WN_RUN, "%s: this run differs in --profile: \"%.80s\" of profile %s is %s there, %s now; %s",
+            path, key.data != NULL ? member : "the order of its members", name, there, here, mend);
+}
+
 static wn_code agreed_compare(const struct agreed *way, const struct wn_json *old, const struct wn_json *now,
                               const char *path, struct wn_error *err)
 {
@@ -235,7 +308,9 @@ static wn_code agreed_compare(const struct agreed *way, const struct wn_json *ol
     wn_code code = WN_OK;
     WN_TRY_OR(done, wn_json_print(old_value, false, &old_text, err));
     WN_TRY_OR(done, wn_json_print(reach(now, way), false, &now_text, err));
-    if (strcmp(old_text, now_text) != 0) {
+    if (strcmp(old_text, now_text) != 0 && strcmp(way->what, "--profile") == 0) {
+        code = profile_fail(old_value, reach(now, way), path, err);
+    } else if (strcmp(old_text, now_text) != 0) {
         code = wn_error_set(
             err, WN_RUN, __FILE__, __LINE__,
             "%s: this run differs in %s: %.600s there, %.600s now; choose another --out, or remove that "

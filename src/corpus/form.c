@@ -109,6 +109,16 @@ bool wn_role_find(const struct wn_shape *shape, struct wn_span name, enum wn_rol
     return false;
 }
 
+/* A field may stand in --map under several names; the first is its own. */
+static const char *map_name(enum wn_field field)
+{
+    size_t i = 0;
+    while (map_names[i].field != field) {
+        i++;
+    }
+    return map_names[i].name;
+}
+
 wn_code wn_shape_map(struct wn_shape *shape, const char *map, struct wn_arena *arena, struct wn_error *err)
 {
     const char *const equals = strchr(map, '=');
@@ -129,8 +139,11 @@ wn_code wn_shape_map(struct wn_shape *shape, const char *map, struct wn_arena *a
         if (equals[1] != 0) {
             WN_TRY(wn_arena_copy(arena, wn_span_of(equals + 1), &name, err));
         }
+        WN_CHECK(!shape->mapped[place], err, WN_USAGE,
+                 "--map %s: the field \"%s\" is mapped twice; map each field once", map, map_name(place));
         shape->names[place] = name.data;
         shape->given[place] = true;
+        shape->mapped[place] = true;
         return WN_OK;
     }
     WN_FAIL(err, WN_USAGE,

@@ -316,8 +316,7 @@ static wn_code fail_form(const struct wn_corpus *corpus, const struct form_searc
                              corpus->count == 1, err);
     }
     WN_TRY(wn_corpus_where(corpus, &search->bad_place, corpus->arena, &where, err));
-    WN_FAIL(err, WN_INPUT, "none of the %llu records is a JSON object; %s: %s",
-            (unsigned long long)corpus->count, where.data, search->first_bad.data);
+    WN_FAIL(err, WN_INPUT, "no record could be read; the first: %s: %s", where.data, search->first_bad.data);
 }
 
 static wn_code describe_form(struct wn_corpus *corpus, const struct form_search *search, bool is_guessed,

@@ -76,12 +76,13 @@ struct wn_shape {
     enum wn_form form;
     const char *names[WN_FIELD_COUNT]; /* NULL: not read. role, content: NULL stands for the usual names */
     bool given[WN_FIELD_COUNT];        /* by the user: not to be guessed */
+    bool mapped[WN_FIELD_COUNT];       /* by --map, which names a field once */
     const char *tags[WN_TAG_COUNT];    /* role names beside the usual ones, or NULL */
 };
 
 bool wn_form_is_conversation(enum wn_form form);
 
-/* Put "field=name" into the shape. WN_USAGE for an unknown field. */
+/* Put "field=name" into the shape. WN_USAGE for an unknown field, and for one that an earlier call has put there. */
 wn_code wn_shape_map(struct wn_shape *shape, const char *map, struct wn_arena *arena, struct wn_error *err);
 /* WN_USAGE where the given fields do not belong to the form asked for, or to two forms. */
 wn_code wn_shape_check(const struct wn_shape *shape, struct wn_error *err);

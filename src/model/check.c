@@ -81,7 +81,7 @@ struct check {
     struct wn_checkpoint *checkpoint;
     const struct wn_config *config;
     struct table table;
-    bool *is_known; /* [list.n] used, or ignored for a reason */
+    bool *is_used; /* [list.n] */
     struct wn_error *err;
 };
 
@@ -297,7 +297,7 @@ static wn_code tensor_take(const struct check *check, const struct expected *exp
     tensor.dtype = (enum wn_dtype)dtype;
     tensor.data = checkpoint->data[stored->file].data + stored->begin;
     tensor.size = (size_t)(stored->end - stored->begin);
-    check->is_known[stored - checkpoint->list.items] = true;
+    check->is_used[stored - checkpoint->list.items] = true;
     checkpoint->tensors[checkpoint->n_tensors++] = tensor;
     return WN_OK;
 }
@@ -344,7 +344,6 @@ static wn_code head_check(const struct check *check)
              "'tie_word_embeddings'): set "
              "the field to false if the model has a head of its own",
              checkpoint->maps[head->file].path, embedding->name);
-    check->is_known[head - checkpoint->list.items] = true;
     return WN_OK;
 }
 
@@ -364,11 +363,17 @@ static size_t layer_size(const struct check *check, struct wn_span name)
     return is_number && layer < check->config->L && at < name.size && name.data[at] == '.' ? at + 1 : 0;
 }
 
-/* Buffers that old checkpoints carry and that hold nothing learnt, by exact pattern. */
+static const char equal_head[] = "lm_head.weight (equal to the embedding)";
+
+/* Buffers that old checkpoints carry and that hold nothing learnt, by exact pattern; and a head that head_check
+ * has found equal to the embedding. */
 static const char *ignored_as(const struct check *check, const struct wn_stored *stored)
 {
     const struct wn_span name = canonical(check, stored);
     const size_t n = layer_size(check, name);
+    if (check->config->has_tied_head && wn_span_is(wn_stored_name(stored), "lm_head.weight")) {
+        return equal_head;
+    }
     if (check->table.items == gpt2_tensors) {
         const struct wn_span rest = {name.data + n, name.size - n};
         return n == 0                                 ? NULL
@@ -383,14 +388,39 @@ static const char *ignored_as(const struct check *check, const struct wn_stored 
                                                                                  : NULL;
 }
 
+static void ignored_log(const size_t *counts, const char *const *patterns, size_t n, const struct wn_log *log)
+{
+    char text[256] = "";
+    size_t used = 0;
+    for (size_t p = 0; p < n; ++p) {
+        if (counts[p] > 0) {
+            used +=
+                (size_t)snprintf(text + used, sizeof text - used, "%s%s", used == 0 ? "" : ", ", patterns[p]);
+        }
+        if (counts[p] > 1) {
+            used += (size_t)snprintf(text + used, sizeof text - used, " (%zu)", counts[p]);
+        }
+    }
+    if (used > 0) {
+        wn_log_info(log, "model: tensors that need not be read: %s", text);
+    }
+}
+
+/* What is not used must be ignored for a reason. */
 static wn_code rest_check(const struct check *check, const struct wn_log *log)
 {
-    static const char *const patterns[] = {"h.N.attn.bias", "h.N.attn.masked_bias", "*.rotary_emb.inv_freq"};
-    size_t counts[3] = {0, 0, 0};
-    const struct wn_stored_list *const list = &check->checkpoint->list;
-    const bool has_head = check->config->has_tied_head && stored_find(check, "", "lm_head.weight") != NULL;
+    static const char *const patterns[] = {"h.N.attn.bias", "h.N.attn.masked_bias", "*.rotary_emb.inv_freq",
+                                           equal_head};
+    enum { N_PATTERNS = sizeof patterns / sizeof *patterns };
+    size_t counts[N_PATTERNS] = {0};
+    struct wn_checkpoint *const checkpoint = check->checkpoint;
+    const struct wn_stored_list *const list = &checkpoint->list;
+    free(checkpoint->ignored);
+    checkpoint->n_ignored = 0;
+    checkpoint->ignored = calloc(list->n + 1, sizeof *checkpoint->ignored);
+    WN_CHECK(checkpoint->ignored != NULL, check->err, WN_DEVICE, "no memory for the tensor table");
     for (size_t i = 0; i < list->n; ++i) {
-        if (check->is_known[i]) {
+        if (check->is_used[i]) {
             continue;
         }
         const char *const pattern = ignored_as(check, &list->items[i]);
@@ -399,28 +429,15 @@ static wn_code rest_check(const struct check *check, const struct wn_log *log)
                  "%s: tensor '%s' is unknown: a %s model of %d layers with this config.json has no such "
                  "tensor; the checkpoint "
                  "is of another kind, or config.json belongs to another one",
-                 check->checkpoint->maps[list->items[i].file].path,
+                 checkpoint->maps[list->items[i].file].path,
                  wn_cursor_show(wn_stored_name(&list->items[i]), shown, sizeof shown), check->config->family,
                  (int)check->config->L);
-        for (size_t p = 0; p < 3; ++p) {
+        for (size_t p = 0; p < N_PATTERNS; ++p) {
             counts[p] += strcmp(pattern, patterns[p]) == 0;
         }
+        checkpoint->ignored[checkpoint->n_ignored++] = i;
     }
-    char text[256] = "";
-    size_t used = 0;
-    for (size_t p = 0; p < 3; ++p) {
-        if (counts[p] > 0) {
-            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s (%zu)", used == 0 ? "" : ", ",
-                                     patterns[p], counts[p]);
-        }
-    }
-    if (has_head) {
-        used += (size_t)snprintf(text + used, sizeof text - used, "%slm_head.weight (equal to the embedding)",
-                                 used == 0 ? "" : ", ");
-    }
-    if (used > 0) {
-        wn_log_info(log, "model: tensors that need not be read: %s", text);
-    }
+    ignored_log(counts, patterns, N_PATTERNS, log);
     return WN_OK;
 }
 
@@ -435,18 +452,19 @@ wn_code wn_checkpoint_check(struct wn_checkpoint *checkpoint, const struct wn_co
     const struct check check = {.checkpoint = checkpoint,
                                 .config = config,
                                 .table = table_of(config),
-                                .is_known = calloc(checkpoint->list.n + 1, sizeof(bool)),
+                                .is_used = calloc(checkpoint->list.n + 1, sizeof(bool)),
                                 .err = err};
-    WN_CHECK(check.is_known != NULL, err, WN_DEVICE, "no memory for the tensor table");
+    WN_CHECK(check.is_used != NULL, err, WN_DEVICE, "no memory for the tensor table");
     wn_code code = WN_OK;
     WN_TRY_OR(done, tensors_take(&check));
     WN_TRY_OR(done, head_check(&check));
     WN_TRY_OR(done, rest_check(&check, log));
     qsort(checkpoint->tensors, checkpoint->n_tensors, sizeof *checkpoint->tensors, compare_names);
 done:
-    free(check.is_known);
+    free(check.is_used);
     if (code != WN_OK) {
         checkpoint->n_tensors = 0;
+        checkpoint->n_ignored = 0;
     }
     return code;
 }

@@ -385,6 +385,7 @@ void wn_checkpoint_close(struct wn_checkpoint *checkpoint)
     free(checkpoint->data);
     free(checkpoint->list.items);
     free(checkpoint->tensors);
+    free(checkpoint->ignored);
     free(checkpoint->folder);
     free(checkpoint);
 }

@@ -17,6 +17,8 @@ struct wn_checkpoint {
     struct wn_tensor
         *tensors; /* [n_tensors] what is used, sorted by canonical name; set by wn_checkpoint_check */
     size_t n_tensors;
+    size_t *ignored; /* [n_ignored] places in `list` of what need not be read; set by wn_checkpoint_check */
+    size_t n_ignored;
 };
 
 /* WN_MODEL where `path` is a link to nothing (a download that was not finished) or in a loop, else WN_OK. */

@@ -18,8 +18,7 @@ enum {
     MAX_BATCH_ROWS = 1 << 20,
     WANTED_ROWS = 1024,      /* N is at least this, where memory allows */
     MOST_WANTED_ROWS = 4096, /* and at most this, however long the paths are */
-    SLOT_ROWS = 256,
-    HEADER_ROWS = 1024 /* a shared header has at most so many tokens */
+    SLOT_ROWS = 256
 };
 
 struct wn_model {
@@ -73,6 +72,12 @@ static wn_code options_check(const struct wn_model_options *options, enum device
     return WN_OK;
 }
 
+wn_code wn_model_options_check(const struct wn_model_options *options, struct wn_error *err)
+{
+    enum device device = DEVICE_CPU;
+    return options_check(options, &device, err);
+}
+
 /* Bytes that a row of a batch takes in the backend's buffers (ops.h, enum wn_buffer), and a row of a slot. */
 static double row_bytes(const struct wn_config *c)
 {
@@ -96,8 +101,9 @@ static int32_t batch_rows_choose(const struct wn_config *config, const struct wn
     return N;
 }
 
-/* Slots for a header of HEADER_ROWS, and, where a path does not fit a batch, for all its pieces but the last.
- * Pieces are cut at multiples of the key tile (pack.h). */
+/* Slots for the shared headers, and, where a path does not fit a batch, for all its pieces but the last. Pieces are cut
+ * at multiples of the key tile (pack.h), and every header begins one: so n headers that have together as many tokens
+ * as fill k pieces need at most k + n - 1. */
 static wn_code limits_choose(const struct wn_model_options *options, const struct wn_config *config,
                              const struct wn_ops *ops, struct wn_network_limits *limits, struct wn_error *err)
 {
@@ -113,27 +119,14 @@ static wn_code limits_choose(const struct wn_model_options *options, const struc
     limits->slot_rows = round_up(least(limits->max_path, SLOT_ROWS), T);
     const int32_t usable = least(limits->slot_rows, limits->batch_rows) / T * T;
     const int32_t piece = usable < 1 ? limits->slot_rows : usable;
-    const int32_t header = round_up(least(limits->max_path, HEADER_ROWS), piece) / piece;
+    const int32_t shared = least(limits->max_path, WN_MODEL_HEADER_TOKENS);
+    const int32_t header = round_up(shared, piece) / piece + WN_MODEL_HEADERS - 1;
     const int32_t chain =
         limits->batch_rows >= limits->max_path ? 0 : round_up(limits->max_path, piece) / piece - 1;
     WN_CHECK(options->extra_slots <= INT32_MAX - header - chain, err, WN_USAGE, "extra slots %d: too many",
              (int)options->extra_slots);
     limits->n_slots = header + chain + options->extra_slots;
     return WN_OK;
-}
-
-static void count_parameters(const struct wn_tensor *tensors, size_t n, struct wn_model_info *info)
-{
-    static const char *const outside[] = {"wte.weight", "wpe.weight", "embed_tokens.weight", "lm_head.weight",
-                                          NULL};
-    for (size_t i = 0; i < n; ++i) {
-        int64_t count = 1;
-        for (int32_t d = 0; d < tensors[i].n_dims; ++d) {
-            count *= tensors[i].shape[d];
-        }
-        info->parameters += count;
-        info->body_parameters += is_one_of(tensors[i].name, outside) ? 0 : count;
-    }
 }
 
 static void info_fill(struct wn_model_info *info, const struct wn_config *c,
@@ -164,7 +157,7 @@ static wn_code network_open(struct wn_model *model, const char *folder, const st
     const struct wn_tensor *tensors = NULL;
     wn_code code = WN_OK;
     WN_TRY_OR(done, wn_config_tensors(config, &expected, &n, err));
-    count_parameters(expected, n, &model->info);
+    wn_parameters_count(expected, n, &model->info.parameters, &model->info.body_parameters);
     tensors = expected;
     if (device != DEVICE_NULL) {
         WN_TRY_OR(done, wn_checkpoint_open(folder, &checkpoint, err));

@@ -15,6 +15,10 @@
 struct wn_log;
 struct wn_model;
 
+/* A model keeps room for this many shared headers, which together have at most WN_MODEL_HEADER_TOKENS tokens, nor more
+ * than max_path. */
+enum { WN_MODEL_HEADERS = 2, WN_MODEL_HEADER_TOKENS = 1024 };
+
 struct wn_model_options {
     const char *dtype; /* "auto", "f32" (bf16 and f16 where a backend offers them; else WN_MODEL says so) */
     const char
@@ -22,7 +26,7 @@ struct wn_model_options {
     int32_t threads;     /* CPU: model threads; 0 = the cores this process may use */
     int32_t batch_rows;  /* N; rounded up to a multiple of R; 0 = chosen from memory */
     int32_t max_path;    /* longest path (tokens) that will be asked for; <= positions; 0 = positions */
-    int32_t extra_slots; /* kept slots beyond those one chain of max_path tokens and one header need */
+    int32_t extra_slots; /* kept slots beyond those for one chain of max_path tokens and for the headers */
     const struct wn_log *log;
 };
 
@@ -32,6 +36,32 @@ struct wn_model_options {
 wn_code wn_model_open(const char *path, const struct wn_model_options *options, struct wn_model **out_model,
                       struct wn_error *err);
 void wn_model_close(struct wn_model *model); /* NULL is allowed */
+
+/* The part of wn_model_open's checks that no model is needed for. WN_USAGE for an option that is wrong whatever the
+ * model is; WN_DEVICE for a device that this build does not have. */
+wn_code wn_model_options_check(const struct wn_model_options *options, struct wn_error *err);
+
+/* What a checkpoint is, without a backend: no weight is kept in memory. */
+struct wn_model_summary {
+    char *folder;       /* that the path meant, links resolved */
+    const char *family; /* as in wn_model_info, here and below; constant text */
+    int32_t L, C, H, G, D, F, V, positions;
+    int64_t parameters, body_parameters;
+    char hash[33];    /* empty where it was not asked for */
+    char stored[24];  /* types of the used tensors as the files name them: "F32", "F32, BF16" */
+    size_t n_tensors; /* in all files, the ignored ones too */
+    size_t n_files;   /* that hold tensors */
+    char **ignored; /* [n_ignored] names of tensors that need not be read, sorted; printable, long ones cut */
+    size_t n_ignored;
+};
+
+/* Resolve `path` as wn_model_open does, read the configuration and the headers, and hold every tensor against the
+ * configuration: what this takes, wn_model_open does, memory permitting. The hash, where `wants_hash`, reads every byte
+ * of the weights; all else is quick. Ignored tensors are also told to `log` (may be NULL). Freed with
+ * wn_model_summary_free, on WN_OK only. WN_MODEL as wn_model_open, WN_DEVICE without memory. */
+wn_code wn_model_inspect(const char *path, bool wants_hash, const struct wn_log *log,
+                         struct wn_model_summary *out_summary, struct wn_error *err);
+void wn_model_summary_free(struct wn_model_summary *summary);
 
 /* The folder that `path` means, links resolved, in `out_folder` (PATH_MAX bytes): for the tokenizer and records. */
 wn_code wn_model_resolve(const char *path, char *out_folder, size_t size, struct wn_error *err);

@@ -103,6 +103,9 @@ wn_code wn_checkpoint_check(struct wn_checkpoint *checkpoint, const struct wn_co
 wn_code wn_config_tensors(const struct wn_config *config, struct wn_tensor **out_tensors, size_t *out_n,
                           struct wn_error *err);
 
+/* Parameters of `tensors`, and those of the body: without embedding, positions and head. Added to what is there. */
+void wn_parameters_count(const struct wn_tensor *tensors, size_t n, int64_t *parameters, int64_t *body);
+
 /* XXH3-128 over the used configuration fields and all used tensors (canonical name, type, shape, bytes), after
  * wn_checkpoint_check; `checkpoint` NULL: over the configuration alone. The same for one file or shards, with or
  * without the base prefix. Reads every byte of the weights. WN_DEVICE without memory. */

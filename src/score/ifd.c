@@ -104,6 +104,7 @@ wn_code wn_ifd_add(struct wn_plan_builder *builder, uint32_t number, const struc
     }
     struct wn_sample_texts texts;
     WN_TRY(wn_sample_encode(builder->context->rules, sample, builder->scratch, builder->arena, &texts, err));
+    row->counted = (uint32_t)texts.counted;
     struct wn_side_tokens *const cond = plan->cond == NULL ? NULL : &plan->cond[number];
     struct wn_side_tokens *const direct = plan->direct == NULL ? NULL : &plan->direct[number];
     if (sample->status == WN_STATUS_OK) {

@@ -107,13 +107,11 @@ static bool header_equal(const struct wn_header *a, const struct wn_header *b)
     return a->n == b->n && memcmp(a->ids, b->ids, (size_t)a->n * sizeof *a->ids) == 0;
 }
 
-/* Both headers fit in the slots that a model keeps for min(max_length, 1024) tokens, whatever its slots'
- * size up to 256 rows: so the choice depends on profile, tokenizer and window alone, never on a batch
- * height. */
+/* A model keeps room for two headers of so many tokens together, whatever its slots' size: so the choice depends on
+ * profile, tokenizer and window alone, never on a batch height. */
 static bool fit_together(const struct wn_header *a, const struct wn_header *b, int32_t max_length)
 {
-    const int32_t room = max_length < WN_MOST_HEADER ? max_length : WN_MOST_HEADER;
-    return (a->n <= 64 && b->n <= 64 && room > 256) || a->n + b->n + 512 <= room;
+    return a->n + b->n <= (max_length < WN_MOST_HEADER ? max_length : WN_MOST_HEADER);
 }
 
 static wn_code make_headers(struct wn_text_rules *rules, struct wn_arena *arena, struct wn_error *err)
@@ -153,11 +151,12 @@ wn_code wn_text_rules_make(const struct wn_score_options *options, const struct 
         rules.n_prefix = info.n_prefix;
         rules.n_suffix = info.n_suffix;
     }
-    WN_CHECK(options->max_length >= 0, err, WN_USAGE, "max length %d: must be at least 1",
+    WN_CHECK(options->max_length >= 0, err, WN_USAGE, "max length %d (--max-length): must be at least 1",
              options->max_length);
-    WN_CHECK(options->max_length <= positions, err, WN_USAGE,
-             "max length %d: the model has only %d positions; give at most that, or leave it out",
-             options->max_length, positions);
+    WN_CHECK(
+        options->max_length <= positions, err, WN_USAGE,
+        "max length %d (--max-length): the model has only %d positions; give at most that, or leave it out",
+        options->max_length, positions);
     rules.max_length = options->max_length > 0 ? options->max_length : rules.profile.max_length;
     if (rules.max_length > positions) {
         wn_log_info(options->log,
@@ -302,6 +301,7 @@ wn_code wn_sample_encode(const struct wn_text_rules *rules, const struct wn_samp
         const struct job cond = {sample->prompt, sample->answer, n_prompt, rules->max_length, skip_first};
         WN_TRY(encode_text(rules, &cond, scratch, arena, &texts.cond, err));
     }
+    texts.counted = n_counted < rules->max_length ? n_counted : rules->max_length;
     const int32_t n_lead = sample->lead.size > 0 ? rules->n_lead : 0;
     const struct job direct = {sample->lead, sample->answer, n_lead, direct_window(rules, n_counted, false),
                                false};

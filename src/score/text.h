@@ -19,7 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WN_MOST_HEADERS = 2, WN_LEAST_HEADER = 16, WN_MOST_HEADER = 1024 };
+/* As many headers, and as many of their tokens together, as a model keeps room for. */
+enum { WN_MOST_HEADERS = WN_MODEL_HEADERS, WN_LEAST_HEADER = 16, WN_MOST_HEADER = WN_MODEL_HEADER_TOKENS };
 
 /* How one pass makes sequences; the same for all its records. */
 struct wn_text_rules {
@@ -54,6 +55,7 @@ struct wn_text {
 /* All sequences of a sample. What is not computed has n = 0 and k = 0. */
 struct wn_sample_texts {
     struct wn_text cond, direct, q_cond, q_direct;
+    int32_t counted; /* tokens that the direct window was reduced by, at most max_length */
 };
 
 /* Fill `rules`: encode what all records share. The header ids live in `arena`. `encoder` is of `tokenizer`.

@@ -206,6 +206,10 @@ static wn_code info_open(const char *path, struct wn_map *out_map, struct wn_spa
 {
     WN_TRY(wn_map_open(path, WN_INPUT, out_map, err));
     struct wn_span text = out_map->bytes;
+    if (text.size >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0) { /* a BOM is no part of JSON */
+        text.data += 3;
+        text.size -= 3;
+    }
     struct wn_json *root = NULL;
     struct wn_error inner = {.text = ""};
     const wn_code code = wn_json_parse(text, WN_INPUT, &root, &inner);
@@ -259,25 +263,34 @@ done:
     return code;
 }
 
-/* Put the entry into the existing file's text. An entry of the same name that is another file's stays:
- * refused. */
-static wn_code info_merge(const struct wn_names *names, struct wn_span entry, struct wn_bytes *out,
-                          struct wn_error *err)
+/* An entry of the subset's name may be replaced only where it is the subset's own, and only if the caller says so. */
+static wn_code entry_check(const struct wn_names *names, struct wn_span old, bool replace,
+                           struct wn_error *err)
+{
+    struct wn_json *parsed = NULL;
+    WN_TRY(wn_json_parse(old, WN_INPUT, &parsed, err));
+    const struct wn_json *file = wn_json_is(parsed, WN_JSON_OBJECT) ? wn_json_get(parsed, "file_name") : NULL;
+    const bool is_own = wn_json_is(file, WN_JSON_STRING) && wn_span_is(wn_json_text(file), names->base);
+    wn_json_free(parsed);
+    WN_CHECK(is_own, err, WN_USAGE, "%s has an entry \"%s\" of another file: give the subset another name",
+             names->dataset_info, names->entry);
+    WN_CHECK(
+        replace, err, WN_USAGE,
+        "%s has an entry \"%s\" already: give the subset another name, or say --force to replace the entry",
+        names->dataset_info, names->entry);
+    return WN_OK;
+}
+
+/* Put the entry into the existing file's text. */
+static wn_code info_merge(const struct wn_names *names, struct wn_span entry, bool replace,
+                          struct wn_bytes *out, struct wn_error *err)
 {
     struct wn_map map = {{NULL, 0}, NULL};
     struct wn_span object, old;
-    struct wn_json *parsed = NULL;
     WN_TRY(info_open(names->dataset_info, &map, &object, err));
     wn_code code = wn_object_value(object, names->entry, &old, err);
-    if (code == WN_OK && old.size > 0 && wn_json_parse(old, WN_INPUT, &parsed, NULL) == WN_OK) {
-        const struct wn_json *file =
-            wn_json_is(parsed, WN_JSON_OBJECT) ? wn_json_get(parsed, "file_name") : NULL;
-        if (!wn_json_is(file, WN_JSON_STRING) || !wn_span_is(wn_json_text(file), names->base)) {
-            code = wn_error_set(err, WN_USAGE, __FILE__, __LINE__,
-                                "%s has an entry \"%s\" of another file: give the subset another name",
-                                names->dataset_info, names->entry);
-        }
-        wn_json_free(parsed);
+    if (code == WN_OK && old.size > 0) {
+        code = entry_check(names, old, replace, err);
     }
     const struct wn_member member = {names->entry, entry};
     bool ok = true;
@@ -305,7 +318,7 @@ wn_code wn_dataset_info_make(const struct wn_subset_options *options, const stru
                        : entry_make(options, corpus, names, records, n, &entry, err);
     const struct wn_span text = {entry.data, entry.size};
     if (code == WN_OK && wn_path_exists(names->dataset_info)) {
-        code = info_merge(names, text, out, err);
+        code = info_merge(names, text, options->replace, out, err);
     } else if (code == WN_OK &&
                !(wn_bytes_add(out, wn_span_of("{\n  \"")) && wn_bytes_add(out, wn_span_of(names->entry)) &&
                  wn_bytes_add(out, wn_span_of("\": ")) && wn_bytes_add(out, text) &&

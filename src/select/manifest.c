@@ -72,6 +72,9 @@ static struct wn_json *rule_json(struct builder *b, const struct wn_rule *rule)
     add_text(b, object, "preset", rule->preset);
     add_text(b, object, "by", rule->by);
     add_text(b, object, "filter", filter_names[rule->filter]);
+    if (rule->filter != WN_FILTER_NONE) {
+        add_text(b, object, "filter_by", rule->filter_by != NULL ? rule->filter_by : rule->by);
+    }
     add_flag(b, object, "drop_cut_direct", rule->drop_cut_direct);
     add_text(b, object, "amount", amount_names[rule->amount]);
     add_number(b, object, "value", rule->value);

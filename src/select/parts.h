@@ -13,7 +13,7 @@
 
 enum {
     WN_SELECT_BLOCK = 65536, /* rows read at a time: one chunk of scores.h5 */
-    WN_CUT_COLUMNS = 6       /* columns that drop_cut_direct looks at */
+    WN_CUT_COLUMNS = 7       /* columns that drop_cut_direct looks at */
 };
 
 /* Bytes that grow; zeroed to begin with, free(bytes.data) at the end. */
@@ -50,6 +50,9 @@ wn_code wn_object_value(struct wn_span object, const char *key, struct wn_span *
  * in from the second line on. False without memory. */
 bool wn_json_tidy(const char *text, int depth, struct wn_bytes *out);
 
+/* True where the filter looks at something else than what ranks. */
+bool wn_rule_filter_differs(const struct wn_rule *rule);
+
 /* How records stand in an output: text before the first, between two, after the last. */
 struct wn_style {
     struct wn_bytes open, separator, close;
@@ -82,8 +85,8 @@ struct wn_manifest {
 };
 wn_code wn_manifest_print(const struct wn_manifest *manifest, char **out_text, struct wn_error *err);
 
-/* The text of dataset_info.json with the subset's entry put in, appended to *out. `records` are those chosen.
- */
+/* The text of dataset_info.json with the subset's entry put in, appended to *out. `records` are those chosen. WN_USAGE
+ * where an entry of the subset's name is there: of another file always, of this file without options->replace. */
 wn_code wn_dataset_info_make(const struct wn_subset_options *options, const struct wn_corpus *corpus,
                              const struct wn_names *names, const struct wn_span *records, uint64_t n,
                              struct wn_bytes *out, struct wn_error *err);

@@ -16,12 +16,14 @@ static const char *const preset_names[] = {"superfiltering", "cherry", "cherry-v
 static const struct wn_rule presets[] = {
     {.preset = "superfiltering",
      .by = "ifd_ppl",
+     .filter_by = "ifd_ppl",
      .filter = WN_FILTER_BELOW_ONE,
      .of = WN_OF_POOL,
      .ties = WN_TIES_SMALLER_INDEX,
      .order = WN_ORDER_SCORE},
     {.preset = "cherry",
      .by = "ifd_loss",
+     .filter_by = "ifd_loss",
      .filter = WN_FILTER_AT_MOST_ONE,
      .drop_cut_direct = true,
      .of = WN_OF_VALID,
@@ -29,6 +31,7 @@ static const struct wn_rule presets[] = {
      .order = WN_ORDER_POOL},
     {.preset = "cherry-vic",
      .by = "ifd_loss",
+     .filter_by = "ifd_loss",
      .filter = WN_FILTER_AT_MOST_ONE,
      .drop_cut_direct = true,
      .of = WN_OF_POOL,
@@ -67,6 +70,12 @@ wn_code wn_rule_own(const struct wn_scores *scores, struct wn_rule *out_rule, st
     return WN_OK;
 }
 
+bool wn_rule_filter_differs(const struct wn_rule *rule)
+{
+    return rule->filter != WN_FILTER_NONE && rule->filter_by != NULL &&
+           strcmp(rule->filter_by, rule->by) != 0;
+}
+
 /* The two official definitions of IFD use different direct texts: with Cherry's header, or the answer alone.
  * A preset on scores of the other kind would select something that its authors never meant. Profiles of the
  * user's own pass. */
@@ -94,7 +103,8 @@ static wn_code preset_check(const struct wn_scores *scores, const struct wn_rule
 struct cut_facts {
     double max_length;
     double window_constant;  /* of the profile; cherry's are 4 and 6 */
-    bool counts_instruction; /* the window is reduced by the bare instruction, whose tokens are not stored */
+    bool counts_instruction; /* the window is reduced by the bare instruction, not by the prompt */
+    bool has_counted;        /* the file says by how much; those of older versions do not */
 };
 
 static wn_code cut_facts_read(const struct wn_scores *scores, struct cut_facts *out, struct wn_error *err)
@@ -107,6 +117,7 @@ static wn_code cut_facts_read(const struct wn_scores *scores, struct cut_facts *
     WN_CHECK(length != NULL && end != length && *end == '\0' && out->max_length >= 1, err, WN_INPUT,
              "%s: its attribute max_length is not a number of tokens, which this preset needs",
              wn_scores_path(scores));
+    out->has_counted = wn_scores_has(scores, "counted");
     out->counts_instruction = profile != NULL && strcmp(profile, "cherry-wiz") == 0;
     out->window_constant = profile != NULL && strcmp(profile, "cherry-vicuna") == 0 ? 6 : 4;
     struct wn_json *root = NULL;
@@ -126,22 +137,24 @@ static wn_code cut_facts_read(const struct wn_scores *scores, struct cut_facts *
 }
 
 /* data_by_IFD.py: min(tokens of the counted text, max_length) + answer tokens of the direct text >
- * max_length. Where the prompt is counted, its tokens are first_cond. Where the bare instruction is
- * (cherry-wiz), they are not stored; but the direct window is max_length - counted + constant, so the sum can
- * pass max_length only if the header has fewer tokens than the constant and the window is full; the row is
- * dropped where the columns prove that: something was cut, and it was not the conditioned text. Sums over
- * several turns do not tell, so only records of one turn are judged: there the direct text's tokens from the
- * first answer token on are the scored ones, or one more where the first is left out of both texts. */
+ * max_length. The first is the column `counted`. In files without that column: where the prompt is counted, its
+ * tokens are first_cond. Where the bare instruction is (cherry-wiz), they are not stored; but the direct window is
+ * max_length - counted + constant, so the sum can pass max_length only if the header has fewer tokens than the
+ * constant and the window is full; the row is dropped where the columns prove that: something was cut, and it was
+ * not the conditioned text. Sums over several turns do not tell, so only records of one turn are judged: there
+ * the direct text's tokens from the first answer token on are the scored ones, or one more where the first is left
+ * out of both texts. */
 static bool is_cut(const struct cut_facts *facts, const double row[WN_CUT_COLUMNS])
 {
     const double status = row[0], n_cond = row[1], first_cond = row[2], k_direct = row[3],
-                 first_direct = row[4], n_direct = row[5];
+                 first_direct = row[4], n_direct = row[5], counted = row[6];
     const double answer = n_direct - fmax(first_direct, 1);
     if (answer - k_direct != 0 && answer - k_direct != 1) {
         return false;
     }
-    if (!facts->counts_instruction) {
-        return fmin(first_cond, facts->max_length) + answer > facts->max_length;
+    if (facts->has_counted || !facts->counts_instruction) {
+        const double prompt = facts->has_counted ? counted : first_cond;
+        return fmin(prompt, facts->max_length) + answer > facts->max_length;
     }
     return status == WN_STATUS_TRUNCATED && first_direct < facts->window_constant &&
            n_cond < facts->max_length;
@@ -149,22 +162,23 @@ static bool is_cut(const struct cut_facts *facts, const double row[WN_CUT_COLUMN
 
 static wn_code cut_rule_fill(const struct wn_scores *scores, uint8_t *out, struct wn_error *err)
 {
-    static const char *const names[WN_CUT_COLUMNS] = {"status",   "n_cond",       "first_cond",
-                                                      "k_direct", "first_direct", "n_direct"};
+    static const char *const names[WN_CUT_COLUMNS] = {"status",       "n_cond",   "first_cond", "k_direct",
+                                                      "first_direct", "n_direct", "counted"};
     struct cut_facts facts = {0};
     WN_TRY(cut_facts_read(scores, &facts, err));
+    const size_t n_columns = facts.has_counted ? WN_CUT_COLUMNS : WN_CUT_COLUMNS - 1;
     const uint64_t total = wn_scores_count(scores);
     double *block = malloc((size_t)WN_CUT_COLUMNS * WN_SELECT_BLOCK * sizeof *block);
     WN_CHECK(block != NULL, err, WN_DEVICE, "out of memory for a block of columns");
     wn_code code = WN_OK;
     for (uint64_t first = 0; first < total && code == WN_OK; first += WN_SELECT_BLOCK) {
         const size_t n = total - first < WN_SELECT_BLOCK ? (size_t)(total - first) : WN_SELECT_BLOCK;
-        for (size_t c = 0; c < WN_CUT_COLUMNS && code == WN_OK; c++) {
+        for (size_t c = 0; c < n_columns && code == WN_OK; c++) {
             code = wn_scores_doubles(scores, names[c], first, n, block + c * WN_SELECT_BLOCK, err);
         }
         for (size_t i = 0; i < n && code == WN_OK; i++) {
-            double row[WN_CUT_COLUMNS];
-            for (size_t c = 0; c < WN_CUT_COLUMNS; c++) {
+            double row[WN_CUT_COLUMNS] = {0};
+            for (size_t c = 0; c < n_columns; c++) {
                 row[c] = block[c * WN_SELECT_BLOCK + i];
             }
             out[first + i] = is_cut(&facts, row);
@@ -196,6 +210,7 @@ void wn_table_free(struct wn_table *table)
     free((void *)(uintptr_t)table->status);
     free((void *)(uintptr_t)table->score);
     free((void *)(uintptr_t)table->cut_rule);
+    free((void *)(uintptr_t)table->filter);
     *table = (struct wn_table){0};
 }
 
@@ -208,15 +223,22 @@ wn_code wn_table_load(const struct wn_scores *scores, const struct wn_rule *rule
     uint8_t *status = malloc((size_t)n + 1);
     double *score = malloc(((size_t)n + 1) * sizeof *score);
     uint8_t *cut = rule->drop_cut_direct ? malloc((size_t)n + 1) : NULL;
-    *out_table = (struct wn_table){.n = n, .status = status, .score = score, .cut_rule = cut};
+    const bool has_filter = wn_rule_filter_differs(rule);
+    double *filter = has_filter ? malloc(((size_t)n + 1) * sizeof *filter) : NULL;
+    *out_table =
+        (struct wn_table){.n = n, .status = status, .score = score, .cut_rule = cut, .filter = filter};
     wn_code code = WN_OK;
-    if (status == NULL || score == NULL || (rule->drop_cut_direct && cut == NULL)) {
+    if (status == NULL || score == NULL || (rule->drop_cut_direct && cut == NULL) ||
+        (has_filter && filter == NULL)) {
         code = wn_error_set(err, WN_DEVICE, __FILE__, __LINE__, "out of memory for %llu scores",
                             (unsigned long long)n);
         goto done;
     }
     WN_TRY_OR(done, statuses_fill(scores, status, err));
     WN_TRY_OR(done, wn_formula_values(scores, rule->by, score, err));
+    if (filter != NULL) {
+        WN_TRY_OR(done, wn_formula_values(scores, rule->filter_by, filter, err));
+    }
     if (cut != NULL) {
         WN_TRY_OR(done, cut_rule_fill(scores, cut, err));
     }

@@ -4,6 +4,7 @@
 #include "select/select.h"
 
 #include "base/base.h"
+#include "select/parts.h"
 
 #include <assert.h>
 #include <math.h>
@@ -32,19 +33,23 @@ static enum step step_of(const struct wn_table *table, const struct wn_rule *rul
     if (rule->drop_cut_direct && table->cut_rule != NULL && table->cut_rule[i] != 0) {
         return STEP_CUT;
     }
+    const double value = table->filter != NULL ? table->filter[i] : score; /* NaN passes no filter */
     const bool passes =
-        rule->filter == WN_FILTER_NONE || (rule->filter == WN_FILTER_BELOW_ONE ? score < 1.0 : score <= 1.0);
+        rule->filter == WN_FILTER_NONE || (rule->filter == WN_FILTER_BELOW_ONE ? value < 1.0 : value <= 1.0);
     return passes ? STEP_KEPT : STEP_FILTER;
 }
 
 /* The steps that this rule has, with the texts that people read. */
 static void drops_name(const struct wn_rule *rule, const uint64_t counts[STEP_KEPT], struct wn_selection *out)
 {
+    static const char *const filter_texts[2][2] = {
+        {"score is above 1", "the preset's own score is not 1 or less"},
+        {"score is not below 1", "the preset's own score is not below 1"}};
     const struct wn_drop all[STEP_KEPT] = {
         [STEP_STATUS] = {"status is neither ok nor truncated", counts[STEP_STATUS]},
         [STEP_NOT_FINITE] = {"score is not a finite number", counts[STEP_NOT_FINITE]},
         [STEP_CUT] = {"prompt and direct answer exceed max_length", counts[STEP_CUT]},
-        [STEP_FILTER] = {rule->filter == WN_FILTER_BELOW_ONE ? "score is not below 1" : "score is above 1",
+        [STEP_FILTER] = {filter_texts[rule->filter == WN_FILTER_BELOW_ONE][wn_rule_filter_differs(rule)],
                          counts[STEP_FILTER]},
     };
     for (size_t i = 0; i < STEP_KEPT; i++) {

@@ -10,6 +10,7 @@
 #ifndef WINNOW_SELECT_SELECT_H
 #define WINNOW_SELECT_SELECT_H
 
+#include "base/base.h"
 #include "corpus/corpus.h"
 #include "store/store.h"
 #include "winnow/status.h"
@@ -30,6 +31,9 @@ struct wn_rule {
     const char *preset; /* "superfiltering", "cherry", "cherry-vic", or NULL for own rules */
     const char *by;     /* column or formula, e.g. "ifd_ppl", "loss_cond - loss_direct" */
     enum wn_filter filter;
+    const char *
+        filter_by; /* column or formula that `filter` looks at; NULL: by. A preset's is its own score, whatever
+                              ranks */
     bool drop_cut_direct; /* cherry (data_by_IFD.py): the row is dropped where counted prompt + direct answer
                              tokens exceed max_length; facts in docs/methods.md */
     enum wn_amount amount;
@@ -60,6 +64,7 @@ struct wn_table {
     const uint8_t *status;   /* [n] enum wn_status */
     const double *score;     /* [n] value of `by` */
     const uint8_t *cut_rule; /* [n] 1 where drop_cut_direct applies, or NULL */
+    const double *filter;    /* [n] what the filter looks at, where that is not the score; else NULL */
 };
 
 /* The table of a scores file for a rule: statuses, the values of rule->by, and where drop_cut_direct applies.
@@ -120,9 +125,10 @@ struct wn_subset_options {
     enum wn_score_fields fields;
     bool replace; /* an existing subset, with its index and manifest, may be replaced */
     const struct wn_corpus_options
-        *corpus;              /* how the corpus was opened, for dataset_info.json; NULL = plainly */
-    const char *command_line; /* for the manifest */
-    const char *version;      /* of the program */
+        *corpus;                /* how the corpus was opened, for dataset_info.json; NULL = plainly */
+    const char *command_line;   /* for the manifest */
+    const char *version;        /* of the program */
+    const struct wn_stop *stop; /* WN_STOPPED, with nothing written, once it is asked for; NULL = never */
 };
 
 /* Write index file, dataset_info.json, manifest and subset, in this order: each whole or not at all. The form

@@ -185,6 +185,7 @@ static wn_code records_read(struct job *job, struct wn_corpus_reader *reader, st
     for (uint64_t i = 0; i < n; i++) {
         const uint64_t to = places[i], chosen = job->selection->indices[to];
         struct wn_place place;
+        WN_TRY(wn_stop_check(job->options->stop, "reading the chosen records", err));
         WN_TRY(window_move(job, chosen, window, err));
         const uint64_t row = chosen - window->first, number = window->numbers[row];
         WN_CHECK(number < wn_corpus_count(job->corpus), err, WN_RUN,
@@ -378,6 +379,7 @@ static wn_code subset_write(struct job *job, struct wn_hasher *hasher, struct wn
     WN_TRY(piece_write(job->subset, hasher, span_of(&job->style.open), err));
     for (uint64_t i = 0; i < n; i++) {
         struct wn_span text = {NULL, 0};
+        WN_TRY(wn_stop_check(job->options->stop, "writing the subset", err));
         WN_TRY(record_make(job, i, work, &text, err));
         if (i > 0) {
             WN_TRY(piece_write(job->subset, hasher, span_of(&job->style.separator), err));
@@ -450,6 +452,7 @@ static wn_code job_run(struct job *job, struct wn_error *err)
     WN_TRY(records_gather(job, err));
     WN_TRY(data_write(job, err));
     WN_TRY(account_write(job, err));
+    WN_TRY(wn_stop_check(job->options->stop, "writing the subset", err)); /* from here on it is finished */
     WN_TRY(wn_file_commit(&job->index, err));
     WN_TRY(wn_file_commit(&job->dataset_info, err));
     WN_TRY(wn_file_commit(&job->manifest, err));

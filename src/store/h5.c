@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char mend_damage[] =
+    "; the file is cut short or damaged: copy it again or run `winnow score` again";
+
 void wn_h5_start(void)
 {
     (void)H5dont_atexit(); /* fails, harmlessly, where the library is already in use */
@@ -43,19 +46,37 @@ static void shorten(struct message *message)
     message->text[n] = '\0';
 }
 
-wn_code wn_h5_fail(const char *path, const char *what, struct wn_error *err)
+/* What to do about `text`, the innermost message; `otherwise` where it names no cause that we know. "lock" alone would
+ * not do: HDF5 names the superblock "sblock" where a file was cut. */
+static const char *mend_find(const char *text, const char *otherwise)
+{
+    if (strstr(text, "No space") != NULL || strstr(text, "quota") != NULL ||
+        strstr(text, "File too large") != NULL) {
+        return "; free space there and run the same command again";
+    }
+    if (strstr(text, "unable to lock") != NULL) {
+        return "; this file system refuses locks: set HDF5_USE_FILE_LOCKING=FALSE and run again";
+    }
+    return strstr(text, "truncated file") != NULL ? mend_damage : otherwise;
+}
+
+static wn_code fail(const char *path, const char *what, const char *otherwise, struct wn_error *err)
 {
     struct message message = {"no reason given"};
     (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, &message);
+    const char *mend = mend_find(message.text, otherwise);
     shorten(&message);
-    const char *mend = "";
-    if (strstr(message.text, "No space") != NULL || strstr(message.text, "quota") != NULL ||
-        strstr(message.text, "File too large") != NULL) {
-        mend = "; free space there and run the same command again";
-    } else if (strstr(message.text, "lock") != NULL) {
-        mend = "; this file system refuses locks: set HDF5_USE_FILE_LOCKING=FALSE and run again";
-    }
     WN_FAIL(err, WN_IO, "%s: %s: HDF5: %s%s", path, what, message.text, mend);
+}
+
+wn_code wn_h5_fail(const char *path, const char *what, struct wn_error *err)
+{
+    return fail(path, what, "", err);
+}
+
+wn_code wn_h5_fail_open(const char *path, struct wn_error *err)
+{
+    return fail(path, "cannot be opened", mend_damage, err);
 }
 
 hid_t wn_h5_access(void)

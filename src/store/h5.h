@@ -24,6 +24,8 @@ void wn_h5_start(void);
 /* WN_IO with "PATH: WHAT: innermost message of HDF5", and what to do where the disk is full or the file is
  * held. */
 wn_code wn_h5_fail(const char *path, const char *what, struct wn_error *err);
+/* The same for a file that could not be opened for reading: unless HDF5 names another cause, it is cut or damaged. */
+wn_code wn_h5_fail_open(const char *path, struct wn_error *err);
 
 /* File access: no locks (NFS and Lustre often refuse them, and the file is complete before anyone sees it),
  * closing closes all, formats of HDF5 1.8 to 1.10. Negative on failure; H5Pclose. */

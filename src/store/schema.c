@@ -72,6 +72,10 @@ static const struct wn_column columns[] = {
     {"loss_direct", "nats/token", "sum_direct / k_direct.", WN_TYPE_F64, WN_FIELD_LOSS, WN_SIDE_DIRECT, false,
      true, true},
     {"ppl_direct", "1", "exp(loss_direct).", WN_TYPE_F64, WN_FIELD_PPL, WN_SIDE_DIRECT, false, true, true},
+    {"counted", "tokens",
+     "Tokens that the direct window was reduced by: of the prompt, or of the bare instruction, at most "
+     "max_length.",
+     WN_TYPE_U32, WN_FIELD_COUNTED, WN_SIDE_NONE, false, true, true},
 
     {"ifd_loss", "1", "loss_cond / loss_direct (Cherry_LLM); NaN unless the status is ok or truncated.",
      WN_TYPE_F64, WN_FIELD_IFD_LOSS, WN_SIDE_NONE, false, true, true},
@@ -213,6 +217,8 @@ static uint64_t integer_of(const struct wn_column *column, const struct wn_store
         return side->first;
     case WN_FIELD_K:
         return side->k;
+    case WN_FIELD_COUNTED:
+        return record->fold.counted;
     default:
         assert(column->field == WN_FIELD_RANK);
         return UINT64_MAX;

@@ -43,6 +43,7 @@ enum wn_field {
     WN_FIELD_SUM,
     WN_FIELD_LOSS,
     WN_FIELD_PPL,
+    WN_FIELD_COUNTED, /* the first releases' files do not have it: readers do without */
     WN_FIELD_IFD_LOSS,
     WN_FIELD_IFD_PPL,
     WN_FIELD_TURN_MEAN,

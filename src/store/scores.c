@@ -19,14 +19,21 @@ enum { MAX_ATTRIBUTES = 1024 };
 static wn_code path_resolve(const char *path, char **out_path, uint64_t *out_size, struct wn_error *err)
 {
     struct stat facts;
-    WN_CHECK(stat(path, &facts) == 0, err, WN_IO, "%s: cannot be read: %s", path, strerror(errno));
+    WN_CHECK(stat(path, &facts) == 0, err, WN_IO,
+             "%s: cannot be read: %s; give a scores.h5 or the folder of a run, as `winnow score ... --out` "
+             "makes it",
+             path, strerror(errno));
     char *found = S_ISDIR(facts.st_mode) ? wn_path_join(path, "scores.h5") : strdup(path);
     WN_CHECK(found != NULL, err, WN_DEVICE, "out of memory for a path");
     if (stat(found, &facts) != 0) {
         const int reason = errno;
+        const wn_code code = wn_error_set(
+            err, WN_IO, __FILE__, __LINE__,
+            "%s: holds no scores.h5 (%s): where the run is not finished, start its `winnow "
+            "score` again: it goes on, and writes that file at its end; else give another folder",
+            path, strerror(reason));
         free(found);
-        WN_FAIL(err, WN_IO, "%s: holds no scores.h5 (%s): the run is not finished, or it is another folder",
-                path, strerror(reason));
+        return code;
     }
     if (!S_ISREG(facts.st_mode)) {
         free(found);
@@ -161,7 +168,7 @@ static wn_code column_open(struct wn_scores *scores, const struct wn_column *col
     char name[128];
     snprintf(name, sizeof name, "/samples/%s", column->name);
     const bool is_there = H5Lexists(scores->file, name, H5P_DEFAULT) > 0;
-    WN_CHECK(is_there || column->is_reverse, err, WN_INPUT,
+    WN_CHECK(is_there || column->is_reverse || column->field == WN_FIELD_COUNTED, err, WN_INPUT,
              "%s: has no dataset %s: it is damaged or not of winnow", scores->path, name);
     if (!is_there) {
         return WN_OK;
@@ -224,8 +231,7 @@ static wn_code scores_open(const char *path, struct wn_scores *scores, struct wn
         scores->file = H5Fopen(scores->path, H5F_ACC_RDONLY, access);
     }
     if (scores->file < 0) {
-        return wn_h5_fail(scores->path, "cannot be opened: the file is cut short or damaged; make it again",
-                          err);
+        return wn_h5_fail_open(scores->path, err);
     }
     H5Pclose(access);
     WN_TRY(texts_read(scores, "/", "", size, err));

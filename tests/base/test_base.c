@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 Test(arena, gives_zeroed_aligned_memory_and_keeps_its_largest_block)
 {
@@ -45,8 +46,62 @@ Test(status, cuts_a_long_text_at_a_character)
     cr_assert_eq(wn_error_set(&err, WN_IO, "f", 1, "%s", text), WN_IO);
     cr_assert(wn_utf8_valid(wn_span_of(err.text), NULL));
     cr_assert_gt(strlen(err.text), WN_ERROR_TEXT - 4);
-    cr_assert_eq(wn_error_set(&err, WN_INPUT, "f", 1, "where: %.40s", err.text), WN_INPUT, "may quote itself");
+    cr_assert_eq(wn_error_set(&err, WN_INPUT, "f", 1, "where: %.40s", err.text), WN_INPUT,
+                 "may quote itself");
     cr_assert_eq(strncmp(err.text, "where: \xC3\xA9", 9), 0);
+}
+
+static char *text_of(const char *path)
+{
+    struct wn_error err = {0};
+    struct wn_map map;
+    WN_TEST_OK(wn_map_open(path, WN_INPUT, &map, &err));
+    char *text = strndup(map.bytes.data, map.bytes.size);
+    wn_map_close(&map);
+    return text;
+}
+
+Test(file, a_link_stays_and_what_it_leads_to_is_written)
+{
+    struct wn_error err = {0};
+    char folder[] = "/tmp/winnow-test-XXXXXX";
+    cr_assert_not_null(mkdtemp(folder));
+    char *target = wn_path_join(folder, "far/target.txt"), *far = wn_path_join(folder, "far");
+    char *link = wn_path_join(folder, "link.txt"), *chain = wn_path_join(folder, "chain.txt");
+    char *dangling = wn_path_join(folder, "dangling.txt"), *loop = wn_path_join(folder, "loop.txt");
+    struct wn_file *file = NULL;
+    WN_TEST_OK(wn_directory_make(far, &err));
+    WN_TEST_OK(wn_file_create(target, &file, &err));
+    WN_TEST_OK(wn_file_write(file, wn_span_of("old"), &err));
+    WN_TEST_OK(wn_file_commit(&file, &err));
+    cr_assert(symlink("far/target.txt", link) == 0 && symlink("link.txt", chain) == 0 &&
+              symlink("far/missing.txt", dangling) == 0 && symlink("loop.txt", loop) == 0);
+    const char *const links[] = {link, chain};
+    for (size_t i = 0; i < 2; i++) {
+        const char *const words[] = {"one", "two"};
+        WN_TEST_OK(wn_file_create(links[i], &file, &err));
+        cr_assert_not_null(strstr(wn_file_temporary(file), "/far/target.txt.tmp."), "beside the target");
+        WN_TEST_OK(wn_file_write(file, wn_span_of(words[i]), &err));
+        WN_TEST_OK(wn_file_commit(&file, &err));
+        struct stat facts;
+        cr_assert(lstat(links[i], &facts) == 0 && S_ISLNK(facts.st_mode), "%s is a link no more", links[i]);
+        char *text = text_of(target);
+        cr_assert_str_eq(text, words[i]);
+        free(text);
+    }
+    const char *const bad[] = {dangling, loop};
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert_eq(wn_file_create(bad[i], &file, &err), WN_IO);
+        cr_assert(strstr(err.text, bad[i]) != NULL && strstr(err.text, "leads to no file") != NULL, "%s",
+                  err.text);
+    }
+    char command[100];
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    cr_assert_eq(system(command), 0);
+    char *const names[] = {target, far, link, chain, dangling, loop};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        free(names[i]);
+    }
 }
 
 Test(file, appears_whole_or_not_at_all)
@@ -130,14 +185,17 @@ Test(utf8, agrees_with_the_rule_on_all_two_and_three_byte_runs)
 static struct wn_row row_of(uint32_t part, uint32_t status, uint32_t k, double cond, double direct)
 {
     const struct wn_side side = {.n = 2 * k, .first = k + part, .k = k, .sum = k > 0 ? cond : (double)NAN};
-    struct wn_row row = {.record = 5, .part = part, .n_parts = 3, .status = status, .cond = side, .direct = side};
+    struct wn_row row = {
+        .record = 5, .part = part, .n_parts = 3, .status = status, .cond = side, .direct = side};
+    row.counted = k + 100;
     row.direct.sum = k > 0 ? direct : (double)NAN;
     return row;
 }
 
 Test(row, folds_turns_by_their_sums)
 {
-    const struct wn_row rows[3] = {row_of(0, WN_STATUS_EMPTY_ANSWER, 0, 0, 0), row_of(1, WN_STATUS_OK, 4, 8, 10),
+    const struct wn_row rows[3] = {row_of(0, WN_STATUS_EMPTY_ANSWER, 0, 0, 0),
+                                   row_of(1, WN_STATUS_OK, 4, 8, 10),
                                    row_of(2, WN_STATUS_TRUNCATED, 2, 6, 5)};
     struct wn_row fold;
     double mean = 0;
@@ -147,6 +205,7 @@ Test(row, folds_turns_by_their_sums)
     cr_assert_eq(fold.cond.sum, 14.0);
     cr_assert_eq(fold.direct.sum, 15.0);
     cr_assert_eq(fold.cond.first, 5, "the first turn that could be scored");
+    cr_assert_eq(fold.counted, 104, "the first turn that could be scored");
     cr_assert_eq(wn_row_ifd_loss(&fold), (14.0 / 6) / (15.0 / 6));
     cr_assert_float_eq(mean, (exp(-0.5) + exp(0.5)) / 2, 1e-15, "float64 rounding of two terms");
     wn_row_fold(rows, 1, &fold, &mean);

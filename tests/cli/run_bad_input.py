@@ -131,6 +131,23 @@ def too_many_bad():
     T.good("score", path, "--model", T.model, "--out", T.path("run-tolerant"), "--max-bad", "30%")
 
 
+def same_verdict():
+    """Bad records that come early: few in all, too many when they come. Check ends as score does."""
+    rows = [row(5) if 25 <= i < 50 else row(f"Answer number {i}.") for i in range(950)]
+    path = T.write("records/early.jsonl", "\n".join(rows))
+    out = T.path("run-early")
+    says = ["20 of the first 45 records", "--max-bad 5", "line 26", "early.jsonl"]
+    errors = [T.wrong(3, says, *check(path)),
+              T.wrong(3, says, "score", path, "--model", T.model, "--out", out, "--device", "null")]
+    lines = [[l for l in err.splitlines() if l.startswith("winnow: error: ")] for err in errors]
+    assert lines[0] == lines[1], lines
+    assert T.run(*check(path))[1].startswith("records      950"), "the table is of all records"
+    for percent, code in (("44", 3), ("45", 3), ("50.1", 0)):
+        assert T.run(*check(path, "--max-bad", percent))[0] == code, percent
+        assert T.run("score", path, "--model", T.model, "--out", out + percent, "--device", "null", "--max-bad",
+                     percent)[0] == code, percent
+
+
 def missing_files():
     T.wrong(3, ["nowhere.json"], *check(T.path("nowhere.json")))
     T.wrong(3, [T.folder], *check(T.folder))
@@ -145,6 +162,7 @@ def fatal_map():
     T.wrong(2, ["--map", "nonsense"], *check(path, "--map", "nonsense"))
     T.wrong(3, ["map.json", "--map"], *check(path))
     T.good(*check(path, "--map", "instruction=q", "--map", "output=a"))
+    T.wrong(2, ["--map input=b", '"input"', "twice"], *check(path, "--map", "input=a", "--map", "input=b"))
 
 
 def damaged_model(change, says, command="check"):
@@ -247,21 +265,25 @@ def profiles():
 
 
 def scores_files():
-    T.wrong(3, ["not.h5"], "inspect", "scores", T.write("not.h5", b"this is text"))
-    T.wrong(5, ["gone.h5"], "inspect", "scores", T.path("gone.h5"))
+    err = T.wrong(3, ["not.h5"], "inspect", "scores", T.write("not.h5", b"this is text"))
+    assert "winnow check" not in err and "winnow help inspect" in err, err
+    err = T.wrong(5, ["gone.h5"], "inspect", "scores", T.path("gone.h5"))
+    assert "hint: look at the path" in err, err
     run = T.path("run-scores")
     T.good("score", T.write("corpus.json", tap.array(GOOD)), "--model", T.model, "--out", run)
     with open(run + "/scores.h5", "rb") as f:
         data = f.read()
     code, _, err = T.run("inspect", "scores", T.write("cut.h5", data[:len(data) // 2]))
-    assert code in (3, 5) and "cut.h5" in err, (code, err)
+    assert code == 5 and "cut.h5" in err and "copy it again or run `winnow score` again" in err, (code, err)
+    assert "LOCKING" not in err and "the same command goes on" not in err, err
     T.wrong(2, ["ifd_pp", "ifd_ppl"], "select", run, "--by", "ifd_pp", "--number", "3", "-o", T.path("s.json"))
     T.wrong(2, ["1 +"], "select", run, "--by", "1 +", "--number", "3", "-o", T.path("s.json"))
     assert not os.path.exists(T.path("s.json"))
 
 
 def tokenizer_lines():
-    T.wrong(3, ["stdin, line 2", "number"], "inspect", "tokenizer", T.model, stdin=b'"a"\n5\n')
+    err = T.wrong(3, ["stdin, line 2", "number"], "inspect", "tokenizer", T.model, stdin=b'"a"\n5\n')
+    assert "winnow check" not in err, err
     T.wrong(3, ["stdin, line 1"], "inspect", "tokenizer", T.model, stdin=b"bare words\n")
 
 
@@ -283,6 +305,57 @@ def damaged_run():
     T.wrong(8, ["run.json"], "score", path, "--model", T.model, "--out", run)
 
 
+def changed_profile():
+    path = T.write("corpus.json", tap.array(GOOD))
+    run = T.path("run-profile")
+
+    def score(says, profile):
+        err = T.wrong(8, ["run.json", "--profile", *says], "score", path, "--model", T.model, "--out", run,
+                      "--profile", profile)
+        assert len(err.splitlines()[0]) < 500, err
+
+    own = json.loads(T.good("inspect", "profile", "cherry-alpaca"))
+    own["name"] = "mine"
+    file = T.write("mine.json", json.dumps(own))
+    T.good("score", path, "--model", T.model, "--out", run, "--profile", "file:" + file)
+    score(['"mine" there', '"superfiltering" now'], "superfiltering")
+    T.write("mine.json", json.dumps({**own, "prompt": "é" * 100 + "{instruction}"}))
+    score(['"prompt" of profile "mine"', '"' + "é" * 79 + "... now"], "file:" + file)
+    T.write("mine.json", json.dumps({**own, "max_length": own["max_length"] + 1}))
+    score([f'"max_length" of profile "mine" is {own["max_length"]} there, {own["max_length"] + 1} now'], "file:" + file)
+
+
+def changed_corpus():
+    path = T.write("changing.json", tap.array(GOOD))
+    run = T.path("run-changing")
+    T.good("score", path, "--model", T.model, "--out", run, "--range", "10:20")
+    T.good("explain", run, "--index", "19")
+    for index in (9, 20, 29, 400):
+        T.wrong(2, [f"--index {index}", "10 to 19"], "explain", run, "--index", index)
+    same = T.write("elsewhere.json", tap.array(GOOD))
+    T.good("explain", run, "--index", "12", "--data", same)
+    other = [dict(row) for row in GOOD]
+    other[3]["output"] = "Another answer."
+    T.write("changing.json", tap.array(other))
+    for words in (["--index", "3"], ["--index", "12"], ["--index", "12", "--json"]):
+        T.wrong(8, [f"record {words[1]}", "not the corpus that was scored"], "explain", run, *words)
+    T.good("explain", run, "--index", "12", "--data", same)
+    T.wrong(8, ["not the corpus that was scored"], "select", run, "--number", "1", "-o", T.path("c.json"))
+    T.good("explain", "--data", path, "--model", T.model, "--index", "3")
+    # scores.h5 of another corpus beside this run.json
+    strange = T.path("run-strange")
+    T.good("score", path, "--model", T.model, "--out", strange, "--range", "3:13")
+    shutil.copy(strange + "/scores.h5", run + "/scores.h5")
+    T.wrong(8, ["record 12", "not the one that was scored", "scores.h5"], "explain", run, "--index", "12", "--data", same)
+
+
+def only_record_is_bad():
+    for bad in (b'{"instruction": "a \\ud800", "output": "c"}', b'{"instruction": "a", "instruction": "b", "output": "c"}',
+                b'{"instruction": "a", "output": "b", "more": ' + b"[" * 300 + b"]" * 300 + b"}"):
+        err = T.wrong(3, ["no record could be read; the first: line 1 of"], *check(T.write("one.jsonl", bad + b"\n")))
+        assert "JSON object;" not in err, err
+
+
 for name, file, content, code, says in FILES:
     T.test("corpus file: " + name, lambda a=(file, content, code, says): file_case(*a))
 for name, content, status, says in RECORDS:
@@ -290,6 +363,7 @@ for name, content, status, says in RECORDS:
 T.test("a bad record of an array is named by number and bytes", array_record_case)
 T.test("a BOM at the start of a file changes nothing", bom_case)
 T.test("too many bad records stop the run with nothing left behind", too_many_bad)
+T.test("early bad records end check and score with the same words", same_verdict)
 T.test("missing and unreadable files", missing_files)
 T.test("records of no known form, and --map", fatal_map)
 for name, change, says in MODELS:
@@ -301,4 +375,7 @@ T.test("scores files that are none, are cut, and unknown columns", scores_files)
 T.test("lines for the tokenizer that are no JSON strings", tokenizer_lines)
 T.test("a window above the model's positions, records that are not there", window)
 T.test("a damaged run.json", damaged_run)
+T.test("another profile is told by its name or its first other member", changed_profile)
+T.test("explain refuses a corpus that changed, and records that the run does not hold", changed_corpus)
+T.test("a corpus whose only record is bad says what is bad in it", only_record_is_bad)
 T.end()

@@ -132,6 +132,17 @@ def selection():
                   ["--by", "k_cond", "--number", "5"], ["--by", "loss_direct - loss_cond", "--above", "0"],
                   ["--number", "0"], ["--number", "1k"], ["--rate", "50%", "--of", "valid"]):
         T.good("select", RUN, *words, "--force", "-o", subset)
+    for words, says in ((["--number", "0"], "--number 0 asks for none"), (["--rate", "1%"], "the rate 0.01 of 90 records came to 0"),
+                        (["--above", "1e9"], "has a score above 1e+09"), (["--by", "0 / 0", "--number", "3"], "none of the 90 is eligible")):
+        code, _, err = T.run("select", RUN, *words, "--force", "-o", subset)
+        assert code == 0 and "warning: no record was chosen: " in err and says in err, (words, err)
+    code, _, err = T.run("select", RUN, "--number", "3", "-o", T.path("best-lines.jsonl"))
+    assert code == 0 and "best-lines.jsonl: holds a JSON array" in err and "best-lines.json\n" in err, err
+    code, _, err = T.run("select", RUN, "--number", "3", "-o", T.path("best-array.json"))
+    assert code == 0 and not err, err
+    ranked = T.json("select", RUN, "--preset", "superfiltering", "--by", "k_cond", "--rate", "10%", "--force", "-o", subset)
+    assert ranked["chosen"] > 0 and ranked["by"] == "k_cond", ranked
+    assert T.json("select", RUN, "--by", "-ifd_ppl", "--number", "3", "--force", "-o", subset)["cut"] < 0
 
 
 def moved_corpus():
@@ -165,6 +176,20 @@ def parts():
     assert [r["winnow_index"] for r in records] == chosen
     assert [r["output"] for r in records] == [ROWS[i]["output"] for i in chosen]
     assert T.json("check", CORPUS, "--model", T.model, "--range", "10:20", "--limit", "7")["records"] == 7
+
+
+def quiet():
+    """-q leaves errors and what was asked for as a result: no table."""
+    out = T.path("quiet.json")
+    for words in (["score", CORPUS, "--model", T.model, "--out", T.path("run-quiet"), *NULL],
+                  ["score", CORPUS, "--model", T.model, "--out", T.path("run-quiet"), *NULL],
+                  ["select", RUN, "--number", "3", "--force", "-o", out], ["check", CORPUS, "--model", T.model]):
+        code, said, err = T.run(*words, "-q")
+        assert (code, said, err) == (0, "", ""), (words, code, said, err)
+        code, said, err = T.run(*words, "-q", "--json")
+        assert code == 0 and json.loads(said) and err == "", (words, code, said, err)
+    assert "ifd_ppl" in T.good("explain", RUN, "--index", "3", "-q")
+    assert "ifd_ppl" in T.good("inspect", "scores", RUN, "-q")
 
 
 def dry():
@@ -288,6 +313,7 @@ T.test("reordered records keep their scores bit for bit", order)
 T.test("select writes the best records as they stand and its numbers add up", selection)
 T.test("a corpus that moved is found by --data, a changed one is refused", moved_corpus)
 T.test("--range and --limit score a part with the same values", parts)
+T.test("--quiet prints no table; --json, explain and inspect still print", quiet)
 T.test("--dry-run leaves nothing", dry)
 T.test("check counts what score will count", checked)
 T.test("explain repeats the stored sums from the run alone", explained)

@@ -38,6 +38,7 @@ CASES = [
     (["select", "r"], ["--out SUBSET"]),
     (["select", "r", "-o", "s"], ["exactly one of --rate, --number, --above and --below", "0 were given"]),
     (["select", "r", "-o", "s", "--rate", "0.1", "--number", "3"], ["exactly one of", "2 were given"]),
+    (["select", "r", "-o", "-", "--number", "3"], ["--out -", "give the name of a file"]),
     (["select", "r", "-o", "s", "--rate", "7"], ["--rate 7", "0.1 or 10%"]),
     (["select", "r", "-o", "s", "--number", "3", "--of", "valid"], ["--of", "--rate"]),
     (["select", "r", "-o", "s", "--number", "3", "--names", "winnow"], ["--names", "--with-scores"]),

@@ -379,8 +379,8 @@ Test(model, encoders_and_missing_models_are_refused)
     cr_expect(strstr(err.text, "/nowhere/at/all") != NULL, "%s", err.text);
 }
 
-/* Slots for a header of up to 1,024 tokens; and where a path is longer than a batch, for its pieces but the
- * last. */
+/* Slots for two headers of up to 1,024 tokens together; and where a path is longer than a batch, for its pieces but
+ * the last. */
 Test(model, slots_follow_from_paths_and_batches)
 {
     WN_TEST_SHARED("models/tiny-llama3", path);
@@ -400,6 +400,11 @@ Test(model, slots_follow_from_paths_and_batches)
     const struct wn_model_info *const info = wn_model_info(model);
     cr_expect((info->n_slots - whole - 5 + 1) * info->slot_rows >= 1024, "%d slots of %d", info->n_slots,
               info->slot_rows);
+    wn_model_close(model);
+    options = on_cpu;
+    options.max_path = 40; /* two headers, however small the paths */
+    model = open_model(path, &options);
+    cr_expect(wn_model_info(model)->n_slots >= 2);
     wn_model_close(model);
     options.batch_rows = 0;
     options.threads = 0;

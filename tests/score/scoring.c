@@ -184,7 +184,7 @@ static bool sides_equal(const struct wn_side *a, const struct wn_side *b)
 bool rows_equal(const struct wn_row *a, const struct wn_row *b)
 {
     return a->part == b->part && a->n_parts == b->n_parts && a->status == b->status &&
-           a->has_reverse == b->has_reverse && sides_equal(&a->cond, &b->cond) &&
+           a->has_reverse == b->has_reverse && a->counted == b->counted && sides_equal(&a->cond, &b->cond) &&
            sides_equal(&a->direct, &b->direct) && sides_equal(&a->q_cond, &b->q_cond) &&
            sides_equal(&a->q_direct, &b->q_direct);
 }

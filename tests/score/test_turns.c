@@ -261,4 +261,14 @@ Test(options, aligned_split_and_window_do_what_they_say)
     const struct wn_row cherry = score_one(llama, long_record, &recipe, why, sizeof why);
     cr_assert(!cherry.direct.cut ||
               cherry.direct.n - cherry.direct.first == cherry.cond.n - cherry.cond.first);
+    /* What the direct window was reduced by: the prompt up to max_length, in cherry-wiz the bare instruction. */
+    cr_assert_eq(published.counted, published.cond.first);
+    cr_assert_eq(cherry.counted, cherry.cond.first < 100 ? cherry.cond.first : 100);
+    recipe = (struct recipe){.profile = "cherry-wiz", .max_length = 20};
+    const struct wn_row wiz = score_one(llama, long_record, &recipe, why, sizeof why);
+    cr_assert(wiz.counted > 0 && wiz.counted < wiz.cond.first);
+    cr_assert(wiz.direct.cut == 1 && wiz.direct.n == 20 - wiz.counted + 4);
+    const struct wn_row none =
+        score_one(llama, "{\"instruction\": \"Go on.\", \"output\": \"\"}\n", &recipe, why, sizeof why);
+    cr_assert(none.status == WN_STATUS_EMPTY_ANSWER && none.counted == 0);
 }

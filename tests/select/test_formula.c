@@ -124,14 +124,14 @@ Test(formula, mistakes_are_named_by_place)
 }
 
 /* Rows for the rule of data_by_IFD.py with max_length 100: {n_cond, first_cond, n_direct, first_direct,
- * status}. */
-static const uint32_t cut_rows[][5] = {
-    {60, 20, 43, 3, 0},  /* 20 + 40 <= 100 */
-    {100, 20, 83, 3, 1}, /* 20 + 80 = 100: kept */
-    {100, 20, 84, 3, 1}, /* 20 + 81 > 100: the header has 3 tokens, its window 4 */
-    {100, 20, 84, 4, 1}, /* 20 + 80 = 100: as with Llama's tokenizer */
-    {100, 120, 4, 3, 3}, /* the prompt fills the window: no answer token */
-    {90, 20, 84, 3, 1},  /* only the direct text was cut */
+ * status, tokens of the bare instruction}. */
+static const uint32_t cut_rows[][6] = {
+    {60, 20, 43, 3, 0, 15},   /* 20 + 40 <= 100 */
+    {100, 20, 83, 3, 1, 15},  /* 20 + 80 = 100: kept */
+    {100, 20, 84, 3, 1, 15},  /* 20 + 81 > 100: the header has 3 tokens, its window 4 */
+    {100, 20, 84, 4, 1, 21},  /* 20 + 80 = 100: as with Llama's tokenizer; 21 + 80 > 100 */
+    {100, 120, 4, 3, 3, 100}, /* the prompt fills the window: no answer token */
+    {90, 20, 84, 3, 1, 19},   /* only the direct text was cut */
 };
 enum { N_CUT_ROWS = sizeof cut_rows / sizeof cut_rows[0] };
 
@@ -141,10 +141,43 @@ static struct wn_row cut_row(uint64_t i)
     struct wn_row row = {.record = i, .n_parts = 1, .status = c[4]};
     row.cond = (struct wn_side){.n = c[0], .first = c[1], .k = c[0] > c[1] ? c[0] - c[1] : 0, .sum = 10};
     row.direct = (struct wn_side){.n = c[2], .first = c[3], .k = c[2] - c[3], .sum = 20};
+    row.counted = c[5];
     return row;
 }
 
-static void cut_case(const struct wn_store_attribute *attributes, size_t n, const uint8_t want[N_CUT_ROWS])
+/* The same where the prompt is what is counted. */
+static struct wn_row prompt_row(uint64_t i)
+{
+    struct wn_row row = cut_row(i);
+    row.counted = cut_rows[i][1] < 100 ? cut_rows[i][1] : 100;
+    return row;
+}
+
+/* Record 1 has an IFD above 1. */
+static struct wn_row high_row(uint64_t i)
+{
+    struct wn_row row = scored_row(i);
+    row.cond.sum = i == 1 ? 30 : 10;
+    return row;
+}
+
+/* Make the scores a file of an early version: without the column `counted`. */
+static void counted_remove(struct scored *s)
+{
+    char command[900];
+    struct wn_error err;
+    wn_scores_close(s->scores);
+    snprintf(command, sizeof command,
+             "/usr/bin/python3 -c 'import h5py; f = h5py.File(\"%s\", \"r+\"); del f[\"samples/counted\"]'",
+             s->scores_path);
+    cr_assert_eq(system(command), 0);
+    WN_TEST_OK(wn_scores_open(s->scores_path, &s->scores, &err));
+    cr_assert_not(wn_scores_has(s->scores, "counted"));
+    cr_assert(wn_scores_has(s->scores, "ifd_loss"));
+}
+
+static void cut_case(const struct wn_store_attribute *attributes, size_t n, struct wn_row (*row)(uint64_t),
+                     const uint8_t want[N_CUT_ROWS])
 {
     struct scored *s = scored_new();
     struct wn_error err;
@@ -154,7 +187,10 @@ static void cut_case(const struct wn_store_attribute *attributes, size_t n, cons
                "[{\"instruction\":\"a\",\"output\":\"b\"},{\"instruction\":\"a\",\"output\":\"b\"},"
                "{\"instruction\":\"a\",\"output\":\"b\"},{\"instruction\":\"a\",\"output\":\"b\"},"
                "{\"instruction\":\"a\",\"output\":\"b\"},{\"instruction\":\"a\",\"output\":\"b\"}]");
-    scored_open(s, attributes, n, cut_row);
+    scored_open(s, attributes, n, row != NULL ? row : cut_row);
+    if (row == NULL) {
+        counted_remove(s);
+    }
     WN_TEST_OK(wn_rule_preset("cherry", &rule, &err));
     WN_TEST_OK(wn_table_load(s->scores, &rule, &table, &err));
     cr_assert_eq(table.n, N_CUT_ROWS);
@@ -174,11 +210,43 @@ Test(table, the_rule_on_cut_direct_texts_is_that_of_data_by_ifd)
         {"max_length", "100"},
         {"profile", "mine"},
         {"profile_json", "{\"window_counts\": \"instruction\", \"window_constant\": 4}"}};
-    cut_case(alpaca, 2, (const uint8_t[]){0, 0, 1, 0, 1, 1});
-    /* Where the instruction is counted, a row is dropped only where the columns prove that its direct text
-     * was cut. */
-    cut_case(wiz, 2, (const uint8_t[]){0, 0, 0, 0, 0, 1});
-    cut_case(file, 3, (const uint8_t[]){0, 0, 0, 0, 0, 1});
+    cut_case(alpaca, 2, prompt_row, (const uint8_t[]){0, 0, 1, 0, 1, 1});
+    cut_case(wiz, 2, cut_row, (const uint8_t[]){0, 0, 0, 1, 1, 0});
+    cut_case(file, 3, cut_row, (const uint8_t[]){0, 0, 0, 1, 1, 0});
+    if (system("/usr/bin/python3 -c 'import h5py' 2>/dev/null") != 0) {
+        cr_skip_test("no h5py (Debian: python3-h5py)");
+    }
+    /* In files of early versions, where the instruction is counted, a row is dropped only where the columns
+     * prove that its direct text was cut. */
+    cut_case(alpaca, 2, NULL, (const uint8_t[]){0, 0, 1, 0, 1, 1});
+    cut_case(wiz, 2, NULL, (const uint8_t[]){0, 0, 0, 0, 0, 1});
+    cut_case(file, 3, NULL, (const uint8_t[]){0, 0, 0, 0, 0, 1});
+}
+
+Test(table, a_preset_filters_by_its_own_score_whatever_ranks)
+{
+    struct scored *s = scored_new();
+    struct wn_error err;
+    struct wn_rule rule;
+    struct wn_table table;
+    struct wn_selection selection;
+    const struct wn_store_attribute attributes[] = {{"profile", "superfiltering"}};
+    scored_add(s, "pool.json",
+               "[{\"instruction\":\"a\",\"output\":\"b\"},{\"instruction\":\"a\",\"output\":\"b\"},"
+               "{\"instruction\":\"a\",\"output\":\"b\"},{\"instruction\":\"a\",\"output\":\"b\"}]");
+    scored_open(s, attributes, 1, high_row);
+    WN_TEST_OK(wn_rule_preset("superfiltering", &rule, &err));
+    rule.by = "k_cond"; /* 10 everywhere: no filter < 1 passes it */
+    rule.value = 1;
+    WN_TEST_OK(wn_table_load(s->scores, &rule, &table, &err));
+    WN_TEST_OK(wn_select(&table, &rule, &selection, &err));
+    cr_assert(selection.n == 3 && selection.eligible == 3, "%llu", (unsigned long long)selection.n);
+    cr_assert(selection.indices[0] == 0 && selection.indices[1] == 2 && selection.indices[2] == 3);
+    cr_assert_str_eq(selection.drops[selection.n_drops - 1].rule, "the preset's own score is not below 1");
+    cr_assert_eq(selection.drops[selection.n_drops - 1].dropped, 1);
+    wn_selection_free(&selection);
+    wn_table_free(&table);
+    scored_free(s);
 }
 
 Test(table, presets_refuse_scores_whose_direct_text_is_another)

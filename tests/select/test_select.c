@@ -194,7 +194,7 @@ Test(select, small_tables_of_edge_values_equal_the_restatement_for_every_rule)
             status[i] = (uint8_t)(r >> 20 & 3 ? r >> 24 & 1 : (r >> 24) % WN_STATUS_COUNT);
             cut[i] = (r >> 40) % 8 == 0;
         }
-        const struct wn_table table = {n, status, score, cut};
+        const struct wn_table table = {n, status, score, cut, NULL};
         for (size_t k = 0; k < sizeof rule_names / sizeof rule_names[0]; k++) {
             for (size_t a = 0; a < sizeof amounts / sizeof amounts[0]; a++) {
                 struct wn_rule rule = rule_named(rule_names[k]);
@@ -229,7 +229,7 @@ Test(select, one_value_is_kept_or_dropped_as_each_preset_says)
         for (uint8_t status = 0; status < WN_STATUS_COUNT; status++) {
             for (size_t k = 0; k < 4; k++) {
                 const uint8_t cut = 0;
-                const struct wn_table table = {1, &status, &cases[c].score, &cut};
+                const struct wn_table table = {1, &status, &cases[c].score, &cut, NULL};
                 struct wn_rule rule = rule_named(rule_names[k]);
                 struct wn_selection s;
                 struct wn_error err;
@@ -291,7 +291,7 @@ Test(select, the_published_5200_rows_given_twice_equal_the_restatement_for_every
                                         : (uint8_t)(i % 7 == 0);
             cut[i] = i % 50 == 0;
         }
-        const struct wn_table table = {2 * n, status, score, cut};
+        const struct wn_table table = {2 * n, status, score, cut, NULL};
         for (size_t k = 0; k < 4; k++) {
             for (size_t a = 0; a < sizeof amounts / sizeof amounts[0]; a++) {
                 struct wn_rule rule = rule_named(rule_names[k]);
@@ -311,7 +311,7 @@ Test(select, a_tie_across_the_cut_is_counted_and_split_by_the_tie_rule)
 {
     const double score[] = {0.9, 0.5, 0.5, 0.5, 0.5, 0.1};
     const uint8_t status[6] = {0};
-    const struct wn_table table = {6, status, score, NULL};
+    const struct wn_table table = {6, status, score, NULL, NULL};
     static const struct {
         const char *name;
         uint64_t indices[3];
@@ -402,7 +402,7 @@ Test(select, a_random_draw_is_eligible_repeatable_nested_and_in_the_order_of_the
         score[i] = (double)(mix(i) % 1500) / 1000.0;
         status[i] = (uint8_t)(i % 9 == 8 ? 3 : 0);
     }
-    const struct wn_table table = {POOL, status, score, NULL};
+    const struct wn_table table = {POOL, status, score, NULL, NULL};
     for (size_t k = 0; k < 3; k++) {
         const struct wn_rule rule = rule_named(rule_names[k]);
         struct wn_selection a, b, c, larger;
@@ -444,7 +444,7 @@ Test(select, random_draws_favour_nobody)
     for (uint64_t i = 0; i < POOL; i++) {
         score[i] = (double)i;
     }
-    const struct wn_table table = {POOL, status, score, NULL};
+    const struct wn_table table = {POOL, status, score, NULL, NULL};
     for (uint64_t seed = 0; seed < DRAWS; seed++) {
         struct wn_selection s;
         random_draw(&table, rule_named("own"), SIZE, seed, &s);
@@ -465,7 +465,7 @@ Test(select, the_table_for_people_is_aligned_and_adds_up)
 {
     const double score[] = {0.9, 0.5, 0.5, 1.5, NAN, 0.3};
     const uint8_t status[] = {0, 1, 0, 0, 3, 5};
-    const struct wn_table table = {6, status, score, NULL};
+    const struct wn_table table = {6, status, score, NULL, NULL};
     struct wn_error err;
     struct wn_selection s;
     struct wn_rule rule = rule_named("superfiltering");

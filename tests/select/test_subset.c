@@ -333,6 +333,63 @@ Test(subset, dataset_info_gets_an_entry_and_loses_none)
     }
 }
 
+Test(subset, an_entry_of_the_users_own_is_replaced_only_with_force)
+{
+    static const char before[] = "\xef\xbb\xbf{\"mine\": {\"file_name\": \"mine.json\"}, \"picked\": "
+                                 "{\"file_name\": \"picked.json\", \"tags\": \"mine\"}}\n";
+    struct scored *s = scored_new();
+    struct wn_error err;
+    const struct wn_rule rule = all_in_pool_order();
+    scored_add(s, "a.json", "[" R1 "]");
+    scored_open(s, NULL, 0, NULL);
+    char *path = beside(s, "dataset_info.json");
+    file_put(path, before, strlen(before));
+    const int files = files_in(s);
+    cr_assert_eq(subset_make(s, &rule, &(struct wn_subset_options){0}, &err), WN_USAGE);
+    cr_assert(strstr(err.text, path) != NULL && strstr(err.text, "\"picked\"") != NULL &&
+                  strstr(err.text, "--force") != NULL && strstr(err.text, "another name") != NULL,
+              "%s", err.text);
+    char *text = file_get(path);
+    cr_assert_str_eq(text, before);
+    cr_assert_eq(files_in(s), files, "something was left behind");
+    free(text);
+    WN_TEST_OK(subset_make(s, &rule, &(struct wn_subset_options){.replace = true}, &err));
+    text = file_get(path);
+    cr_assert(strncmp(text, before, (size_t)(strstr(before, "{\"file_name\": \"picked") - before)) == 0 &&
+                  strstr(text, "tags") == NULL && strstr(text, "\"columns\"") != NULL,
+              "%s", text);
+    free(text);
+    free(path);
+    scored_free(s);
+}
+
+Test(subset, links_stay_and_their_files_are_replaced)
+{
+    static const char mine[] = "{\"mine\": {\"file_name\": \"mine.json\"}}";
+    struct scored *s = scored_new();
+    struct wn_error err;
+    const struct wn_rule rule = all_in_pool_order();
+    scored_add(s, "a.json", "[" R1 "]");
+    scored_open(s, NULL, 0, NULL);
+    char *info = beside(s, "dataset_info.json"), *real = beside(s, "real.json"),
+         *list = beside(s, "list.json");
+    file_put(real, "old", 3);
+    file_put(list, mine, strlen(mine));
+    cr_assert(symlink("real.json", s->out) == 0 && symlink("list.json", info) == 0);
+    cr_assert_eq(subset_make(s, &rule, &(struct wn_subset_options){0}, &err), WN_USAGE);
+    WN_TEST_OK(subset_make(s, &rule, &(struct wn_subset_options){.replace = true}, &err));
+    char *text = file_get(real), *entries = file_get(list), where[16];
+    cr_assert_str_eq(text, "[" R1 "]");
+    cr_assert(strstr(entries, "\"mine\"") != NULL && strstr(entries, "\"picked\"") != NULL, "%s", entries);
+    cr_assert(readlink(s->out, where, sizeof where) == 9 && readlink(info, where, sizeof where) == 9);
+    free(text);
+    free(entries);
+    free(info);
+    free(real);
+    free(list);
+    scored_free(s);
+}
+
 Test(subset, the_entry_that_was_scored_is_taken_over)
 {
     struct scored *s = scored_new();

@@ -32,7 +32,7 @@ def check(path):
         assert h5py.check_enum_dtype(f["samples/status"].dtype) == {t: i for i, t in enumerate(STATUS)}
         assert (s["index"] == np.arange(n)).all()
         kinds = {"index": "<u8", "id_hash": "<u8", "file": "<u2", "offset": "<u8", "length": "<u4", "n_cond": "<u4",
-                 "first_direct": "<u4", "sum_cond": "<f8", "rank": "<u8", "rifd_ppl": "<f8"}
+                 "first_direct": "<u4", "counted": "<u4", "sum_cond": "<f8", "rank": "<u8", "rifd_ppl": "<f8"}
         assert all(s[k].dtype == np.dtype(v) for k, v in kinds.items())
         with np.errstate(all="ignore"):
             for a, b in (("cond", "direct"), ("q_cond", "q_direct")):

@@ -69,6 +69,7 @@ static inline struct wn_row row_make(uint64_t index, uint32_t part, uint32_t n_p
 {
     const uint64_t s = seed + index * 977 + part * 31;
     struct wn_row row = {.record = index, .part = part, .n_parts = n_parts, .has_reverse = 1};
+    row.counted = (uint32_t)(mix(s + 10) % 600);
     row.cond = side_make(s);
     row.direct = side_make(s + 2);
     row.q_cond = side_make(s + 4);
@@ -77,6 +78,7 @@ static inline struct wn_row row_make(uint64_t index, uint32_t part, uint32_t n_p
     if (row.status == WN_STATUS_EMPTY_ANSWER || row.status == WN_STATUS_PARSE_ERROR) {
         const struct wn_side none = {0, 0, 0, 0, NAN};
         row.cond = row.direct = row.q_cond = row.q_direct = none;
+        row.counted = 0;
     }
     if (index % 10 == 3) {
         row.status = WN_STATUS_NAN;

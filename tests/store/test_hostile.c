@@ -202,6 +202,25 @@ Test(hostile, a_file_cut_anywhere_is_refused)
     place_free(&place);
 }
 
+/* The superblock, which HDF5 names "sblock", is no lock. */
+Test(hostile, a_cut_file_is_told_as_cut_and_not_as_locked)
+{
+    const struct place place = place_new();
+    table_write(place.path, 300, &(struct wn_store_options){.has_tokens = true}, 4);
+    size_t size = 0;
+    char *bytes = bytes_of(place.path, &size);
+    bytes_write(place.path, bytes, size / 2);
+    free(bytes);
+    struct wn_error err;
+    struct wn_scores *scores = NULL;
+    cr_assert_eq(wn_scores_open(place.path, &scores, &err), WN_IO);
+    cr_assert(strstr(err.text, "truncated file") != NULL, "%s", err.text);
+    cr_assert(strstr(err.text, "cut short or damaged: copy it again or run `winnow score` again") != NULL,
+              "%s", err.text);
+    cr_assert(strstr(err.text, "LOCKING") == NULL, "%s", err.text);
+    place_free(&place);
+}
+
 Test(hostile, a_flipped_byte_never_gives_other_scores)
 {
     const struct place place = place_new();

@@ -46,6 +46,7 @@ static double expected(const char *column, const struct wn_store_record *r)
         {"sum_direct", f->direct.sum},
         {"loss_direct", direct},
         {"ppl_direct", exp(direct)},
+        {"counted", f->counted},
         {"ifd_loss", ok ? cond / direct : (double)NAN},
         {"ifd_ppl", ok ? exp(cond - direct) : (double)NAN},
         {"ifd_ppl_turn_mean", r->turn_mean},

@@ -1,7 +1,7 @@
 /* Signals that ask a run to stop.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "cluster/stop.h"
+#include "base/base.h"
 #include "support.h"
 
 #include <pthread.h>
@@ -17,9 +17,9 @@ static void wait_until_asked(const struct wn_stop *stop)
 
 Test(stop, a_signal_is_kept_and_told_as_an_error_that_names_it)
 {
-    static const int numbers[] = {SIGINT, SIGTERM};
-    static const char *const names[] = {"SIGINT", "SIGTERM"};
-    for (int i = 0; i < 2; i++) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+    static const char *const names[] = {"SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"};
+    for (int i = 0; i < 4; i++) {
         struct wn_stop *stop = NULL;
         struct wn_error err = {.code = WN_OK};
         WN_TEST_OK(wn_stop_begin(&stop, &err));
@@ -57,4 +57,38 @@ Test(stop, the_caller_has_its_own_mask_back)
     wn_stop_end(&stop);
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     cr_expect(sigismember(&mask, SIGINT) == 0 && sigismember(&mask, SIGTERM) == 0);
+}
+
+Test(stop, repeated_hangups_and_user_signals_stop_once_and_do_not_end_the_process)
+{
+    struct wn_stop *stop = NULL;
+    struct wn_error err = {.code = WN_OK};
+    WN_TEST_OK(wn_stop_begin(&stop, &err));
+    kill(getpid(), SIGUSR1);
+    wait_until_asked(stop);
+    for (int i = 0; i < 20; i++) {
+        kill(getpid(), i % 2 == 0 ? SIGHUP : SIGUSR1);
+        usleep(1000);
+    }
+    cr_expect_eq(wn_stop_asked(stop), SIGUSR1);
+    wn_stop_end(&stop);
+}
+
+Test(stop, a_hangup_that_the_caller_ignores_stays_ignored)
+{
+    struct wn_stop *stop = NULL;
+    struct wn_error err = {.code = WN_OK};
+    signal(SIGHUP, SIG_IGN);
+    WN_TEST_OK(wn_stop_begin(&stop, &err));
+    kill(getpid(), SIGHUP);
+    usleep(20000);
+    cr_expect_eq(wn_stop_asked(stop), 0, "nohup would not hold");
+    wn_stop_end(&stop);
+}
+
+Test(stop, nothing_held_means_nothing_asked)
+{
+    struct wn_error err = {.code = WN_OK};
+    cr_expect_eq(wn_stop_asked(NULL), 0);
+    cr_expect_eq(wn_stop_check(NULL, "counting", &err), WN_OK);
 }

@@ -1,11 +1,12 @@
 /* Signals that ask a run to stop, read by one thread.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "cluster/stop.h"
+#include "base/stop.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,18 +14,22 @@ struct wn_stop {
     sigset_t waited, before;
     pthread_t thread;
     atomic_int asked;
+    atomic_bool is_over; /* the next signal only wakes the thread, which then ends */
 };
 
 static void *wait_for_signals(void *context)
 {
     struct wn_stop *stop = context;
     int number = 0;
-    if (sigwait(&stop->waited, &number) != 0) {
+    if (sigwait(&stop->waited, &number) != 0 || atomic_load(&stop->is_over)) {
         return NULL;
     }
     atomic_store(&stop->asked, number);
     /* Whoever asks twice does not want to wait: the second signal meets its default and ends the process. */
-    if (sigwait(&stop->waited, &number) == 0) {
+    while (sigwait(&stop->waited, &number) == 0 && !atomic_load(&stop->is_over)) {
+        if (number != SIGINT && number != SIGTERM) {
+            continue;
+        }
         sigset_t one;
         sigemptyset(&one);
         sigaddset(&one, number);
@@ -40,9 +45,16 @@ wn_code wn_stop_begin(struct wn_stop **out_stop, struct wn_error *err)
     struct wn_stop *stop = calloc(1, sizeof *stop);
     WN_CHECK(stop != NULL, err, WN_DEVICE, "out of memory for the signals");
     atomic_init(&stop->asked, 0);
+    atomic_init(&stop->is_over, false);
     sigemptyset(&stop->waited);
     sigaddset(&stop->waited, SIGINT);
     sigaddset(&stop->waited, SIGTERM);
+    sigaddset(&stop->waited, SIGUSR1);
+    /* A blocked signal is delivered to sigwait even where it is ignored. */
+    struct sigaction hangup;
+    if (sigaction(SIGHUP, NULL, &hangup) != 0 || hangup.sa_handler != SIG_IGN) {
+        sigaddset(&stop->waited, SIGHUP);
+    }
     pthread_sigmask(SIG_BLOCK, &stop->waited, &stop->before);
     const int reason = pthread_create(&stop->thread, NULL, wait_for_signals, stop);
     if (reason != 0) {
@@ -56,7 +68,7 @@ wn_code wn_stop_begin(struct wn_stop **out_stop, struct wn_error *err)
 
 int wn_stop_asked(const struct wn_stop *stop)
 {
-    return atomic_load_explicit(&stop->asked, memory_order_relaxed);
+    return stop != NULL ? atomic_load_explicit(&stop->asked, memory_order_relaxed) : 0;
 }
 
 wn_code wn_stop_check(const struct wn_stop *stop, const char *what, struct wn_error *err)
@@ -72,7 +84,9 @@ void wn_stop_end(struct wn_stop **stop)
     if (*stop == NULL) {
         return;
     }
-    pthread_cancel((*stop)->thread); /* sigwait is a cancellation point */
+    /* Not by pthread_cancel: it would leave the thread's frames without their end, which sanitizers report. */
+    atomic_store(&(*stop)->is_over, true);
+    pthread_kill((*stop)->thread, SIGUSR1);
     pthread_join((*stop)->thread, NULL);
     pthread_sigmask(SIG_SETMASK, &(*stop)->before, NULL);
     free(*stop);

@@ -5,16 +5,18 @@
  *   wn_stop_asked(stop)         0, or the number of the signal
  *   wn_stop_end(&stop)          gives the caller its own mask back
  */
-#ifndef WINNOW_CLUSTER_STOP_H
-#define WINNOW_CLUSTER_STOP_H
+#ifndef WINNOW_BASE_STOP_H
+#define WINNOW_BASE_STOP_H
 
 #include "winnow/status.h"
 
 struct wn_stop;
 
-/* Hold SIGINT and SIGTERM in this thread and those it makes. The second signal ends the process by its own default.
- * WN_DEVICE where no thread can be made. */
+/* Hold SIGINT, SIGTERM, SIGHUP and SIGUSR1 in this thread and those it makes; SIGHUP not where it is ignored (nohup).
+ * The first of them asks. After it a SIGINT or SIGTERM ends the process by its own default; SIGHUP and SIGUSR1, which
+ * schedulers and terminals send more than once, change nothing. WN_DEVICE where no thread can be made. */
 wn_code wn_stop_begin(struct wn_stop **out_stop, struct wn_error *err);
+/* `stop` may be NULL in the next two: nothing is asked then. */
 int wn_stop_asked(const struct wn_stop *stop);
 /* The same as an error: WN_STOPPED with the signal's name and `what` was being done, or WN_OK. */
 wn_code wn_stop_check(const struct wn_stop *stop, const char *what, struct wn_error *err);
