@@ -12,7 +12,8 @@
  * Rules
  * - Texts are UTF-8 and end with a 0 byte. Losses are negative log-likelihoods in nats.
  * - Functions that can fail return WINNOW_OK (0) or a code, and fill *error where it is not NULL; outputs
- *   are then not valid. Nothing is printed, and the process is never ended.
+ *   are then not valid. Nothing is printed, and the process is never ended. A NULL that is not allowed is
+ *   WINNOW_USAGE.
  * - Whoever opens a handle closes it. Pointers in results belong to the handle and stay valid until its
  *   next call.
  * - One handle serves one thread at a time; handles do not share anything.

@@ -189,10 +189,22 @@ static wn_code score_text(winnow_handle *handle, struct wn_span text, winnow_sid
     return fill_side(handle, &plan->rows[0].direct, &plan->direct[0], out, err);
 }
 
+/* WN_USAGE where one of what a function needs is NULL. */
+static wn_code need(const char *function, bool is_complete, struct wn_error *err)
+{
+    WN_CHECK(is_complete, err, WN_USAGE, "%s: the handle, a text or the place for the result is NULL",
+             function);
+    return WN_OK;
+}
+
 int winnow_score(winnow_handle *handle, const char *prompt, const char *answer, winnow_scores *out_scores,
                  winnow_error *error)
 {
     struct wn_error err = {0};
+    const bool is_complete = handle != NULL && prompt != NULL && answer != NULL && out_scores != NULL;
+    if (need("winnow_score", is_complete, &err) != WN_OK) {
+        return report(WN_USAGE, &err, error);
+    }
     wn_arena_reset(handle->scratch);
     const struct wn_span context = wn_span_of(prompt);
     const struct wn_sample sample = {.status = answer[0] != '\0' ? WN_STATUS_OK : WN_STATUS_EMPTY_ANSWER,
@@ -207,6 +219,10 @@ int winnow_score_sample(winnow_handle *handle, const char *instruction, const ch
                         winnow_scores *out_scores, winnow_error *error)
 {
     struct wn_error err = {0};
+    const bool is_complete = handle != NULL && instruction != NULL && answer != NULL && out_scores != NULL;
+    if (need("winnow_score_sample", is_complete, &err) != WN_OK) {
+        return report(WN_USAGE, &err, error);
+    }
     wn_arena_reset(handle->scratch);
     const struct wn_message messages[2] = {
         {.role = WN_ROLE_USER,
@@ -228,6 +244,9 @@ int winnow_score_sample(winnow_handle *handle, const char *instruction, const ch
 int winnow_score_text(winnow_handle *handle, const char *text, winnow_side *out_side, winnow_error *error)
 {
     struct wn_error err = {0};
+    if (need("winnow_score_text", handle != NULL && text != NULL && out_side != NULL, &err) != WN_OK) {
+        return report(WN_USAGE, &err, error);
+    }
     wn_arena_reset(handle->scratch);
     return report(score_text(handle, wn_span_of(text), out_side, &err), &err, error);
 }

@@ -53,6 +53,12 @@ int main(int argc, char **argv)
         return 3;
     }
     winnow_scores scores;
+    winnow_side side;
+    if (winnow_score_sample(handle, "a", NULL, NULL, &scores, &error) != WINNOW_USAGE ||
+        winnow_score(handle, NULL, "a", &scores, &error) != WINNOW_USAGE ||
+        winnow_score_text(NULL, "a", &side, &error) != WINNOW_USAGE) {
+        return 6;
+    }
     if (winnow_score_sample(handle, "Sort the numbers.", "3 1 2", "1 2 3", &scores, &error) != WINNOW_OK) {
         puts(error.text);
         return 4;
