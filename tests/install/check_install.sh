@@ -86,7 +86,7 @@ find_package(winnow 0.1 REQUIRED)
 add_executable(use use.c)
 target_link_libraries(use PRIVATE winnow::winnow)
 C
-    cmake -S "$work" -B "$work/b" -DCMAKE_PREFIX_PATH="$prefix" && cmake --build "$work/b" && "$work/b/use" "$model"
+    cmake -G Ninja -S "$work" -B "$work/b" -DCMAKE_PREFIX_PATH="$prefix" && cmake --build "$work/b" && "$work/b/use" "$model"
 }
 check "a C program builds by find_package and scores" by_find_package
 
