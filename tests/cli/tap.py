@@ -68,7 +68,9 @@ class Tests:
     def test(self, name, function, needs_model=True):
         self.number += 1
         if needs_model and self.model is None:
-            print(f"ok {self.number} - {name} # SKIP no model: neither docs/demo/model nor the shared models are here")
+            # The model is part of every clone: without it nothing would be tested, and a skip would hide that.
+            self.failed += 1
+            print(f"not ok {self.number} - {name}\n# no model: docs/demo/model is missing or incomplete")
             return
         try:
             skipped = function()
