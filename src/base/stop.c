@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct wn_stop {
     sigset_t waited, before;
@@ -21,10 +22,12 @@ static void *wait_for_signals(void *context)
 {
     struct wn_stop *stop = context;
     int number = 0;
-    if (sigwait(&stop->waited, &number) != 0 || atomic_load(&stop->is_over)) {
-        return NULL;
+    if (atomic_load(&stop->asked) == 0) {
+        if (sigwait(&stop->waited, &number) != 0 || atomic_load(&stop->is_over)) {
+            return NULL;
+        }
+        atomic_store(&stop->asked, number);
     }
-    atomic_store(&stop->asked, number);
     /* Whoever asks twice does not want to wait: the second signal meets its default and ends the process. */
     while (sigwait(&stop->waited, &number) == 0 && !atomic_load(&stop->is_over)) {
         if (number != SIGINT && number != SIGTERM) {
@@ -56,6 +59,12 @@ wn_code wn_stop_begin(struct wn_stop **out_stop, struct wn_error *err)
         sigaddset(&stop->waited, SIGHUP);
     }
     pthread_sigmask(SIG_BLOCK, &stop->waited, &stop->before);
+    /* A signal that waits already is obeyed at the first check, however soon the work ends. */
+    const struct timespec now = {0, 0};
+    const int waiting = sigtimedwait(&stop->waited, NULL, &now);
+    if (waiting > 0) {
+        atomic_store(&stop->asked, waiting);
+    }
     const int reason = pthread_create(&stop->thread, NULL, wait_for_signals, stop);
     if (reason != 0) {
         pthread_sigmask(SIG_SETMASK, &stop->before, NULL);
