@@ -37,6 +37,7 @@ libcriterion-dev pkg-config --exists criterion
 python3 test -x /usr/bin/python3
 python3-h5py /usr/bin/python3 -c 'import h5py'
 python3-numpy /usr/bin/python3 -c 'import numpy'
+python3-pandas /usr/bin/python3 -c 'import pandas'
 zstd command -v zstd
 LIST
 }

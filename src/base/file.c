@@ -19,20 +19,115 @@ struct wn_file {
     FILE *stream;
 };
 
-/* "No space left on device (12 MB free on that file system)": what a person must know to go on. */
-static wn_code fail_writing(const char *path, int reason, struct wn_error *err)
+/* The folder that the file `path` stands in; false where its name is too long for any. */
+static bool folder_of(const char *path, char out_folder[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        strcpy(out_folder, ".");
+        return true;
+    }
+    const size_t n = slash == path ? 1 : (size_t)(slash - path);
+    if (n >= PATH_MAX) {
+        return false;
+    }
+    memcpy(out_folder, path, n);
+    out_folder[n] = '\0';
+    return true;
+}
+
+/* Where `path` stands, or will. */
+static bool space_find(const char *path, struct statvfs *out_space)
+{
+    char folder[PATH_MAX];
+    return statvfs(path, out_space) == 0 || (folder_of(path, folder) && statvfs(folder, out_space) == 0);
+}
+
+/* A full file system: of bytes, or of names (inodes), which `df` does not show. */
+static wn_code fail_full(const char *path, const char *verb, struct wn_error *err)
 {
     struct statvfs space;
-    if (reason == EDQUOT) {
-        WN_FAIL(err, WN_IO, "%s: cannot be written: the disk quota is used up; free some of it and run again",
-                path);
+    if (!space_find(path, &space)) {
+        WN_FAIL(err, WN_IO, "%s: cannot be %s: the file system is full; free space there and run again", path,
+                verb);
     }
-    if (reason == ENOSPC && statvfs(path, &space) == 0) {
-        WN_FAIL(err, WN_IO,
-                "%s: cannot be written: the file system is full (%llu MB free); free space and run again",
-                path, (unsigned long long)space.f_bavail * space.f_frsize / 1000000u);
+    const unsigned long long left = (unsigned long long)space.f_bavail * space.f_frsize;
+    if (space.f_files > 0 && space.f_favail == 0 && left > 0) {
+        WN_FAIL(
+            err, WN_IO,
+            "%s: cannot be %s: the file system has no room for another file (no inodes left, see `df -i`); "
+            "remove files there and run again",
+            path, verb);
     }
-    WN_FAIL(err, WN_IO, "%s: cannot be written: %s", path, strerror(reason));
+    WN_FAIL(err, WN_IO,
+            "%s: cannot be %s: the file system is full (%llu MB free); free space there and run again", path,
+            verb, left / 1000000u);
+}
+
+static wn_code fail_missing(const char *path, const char *verb, struct wn_error *err)
+{
+    char folder[PATH_MAX];
+    struct stat info;
+    if (folder_of(path, folder) && stat(folder, &info) != 0) {
+        WN_FAIL(err, WN_IO, "%s: cannot be %s: the folder %s is not there (any more); make it and run again",
+                path, verb, folder);
+    }
+    WN_FAIL(err, WN_IO,
+            "%s: cannot be %s: there is no such file; was it moved or removed? Put it back and run again",
+            path, verb);
+}
+
+struct mend {
+    int reason;
+    const char *text;
+};
+
+/* What the system's own words do not say: how to go on. */
+static const struct mend mends[] = {
+    {EDQUOT, "the disk quota is used up (see `quota -s`); free some of it and run again"},
+    {EROFS, "the file system is read-only; name another place, or see `dmesg` for a disk that failed, have "
+            "it mounted "
+            "for writing, and run again"},
+    {ESTALE,
+     "the file server no longer knows this file (it was replaced or removed on another machine); run again"},
+    {EIO, "the disk or file server reports an error (see `dmesg`); when it is mended, or from a copy "
+          "elsewhere, run "
+          "again"},
+    {EACCES, "permission denied; see `ls -ld` for the rights of the file and of its folder"},
+    {EPERM,
+     "the system does not allow it; see `ls -ld` and `lsattr` for the rights of the file and of its folder"},
+    {ENOTDIR, "a part of this path is a file, not a folder; name another place"},
+    {EISDIR, "it is a folder; name a file"},
+    {ELOOP, "it is a link where none is allowed, or links lead in a circle; name the file itself"},
+    {EEXIST, "it exists already; remove it or name another"},
+    {ENAMETOOLONG, "the name is too long; choose a shorter one"},
+    {EMFILE, "too many files are open; raise `ulimit -n` and run again"},
+    {ENFILE, "too many files are open on this machine; run again when fewer are"},
+    {EFBIG,
+     "it would be larger than the file system or `ulimit -f` allows; raise that limit or name another place"},
+    {ENOMEM, "the system is out of memory; free some and run again"},
+    {ENOLCK, "the file server gives no more locks; run again later"},
+    {ETIMEDOUT, "the file server does not answer; run again when it does"},
+    {EHOSTDOWN, "the file server is down; run again when it is up"},
+    {ENOTCONN, "the file system has lost its server; run again when it is mounted again"},
+    {ESHUTDOWN, "the file system has lost its server; run again when it is mounted again"},
+    {EREMOTEIO, "the file server reports an error; run again when it is mended"},
+};
+
+wn_code wn_io_fail(const char *path, const char *verb, int reason, struct wn_error *err)
+{
+    if (reason == ENOSPC) {
+        return fail_full(path, verb, err);
+    }
+    if (reason == ENOENT) {
+        return fail_missing(path, verb, err);
+    }
+    for (size_t i = 0; i < sizeof mends / sizeof mends[0]; ++i) {
+        if (mends[i].reason == reason) {
+            WN_FAIL(err, WN_IO, "%s: cannot be %s: %s", path, verb, mends[i].text);
+        }
+    }
+    WN_FAIL(err, WN_IO, "%s: cannot be %s: %s", path, verb, strerror(reason));
 }
 
 static void free_file(struct wn_file *file)
@@ -79,7 +174,7 @@ wn_code wn_file_create(const char *path, struct wn_file **out_file, struct wn_er
     }
     if (file->stream == NULL) {
         const int reason = errno;
-        const wn_code code = fail_writing(file->temporary, reason, err);
+        const wn_code code = wn_io_fail(file->temporary, "written", reason, err);
         free_file(file);
         return code;
     }
@@ -90,7 +185,7 @@ wn_code wn_file_create(const char *path, struct wn_file **out_file, struct wn_er
 wn_code wn_file_write(struct wn_file *file, struct wn_span bytes, struct wn_error *err)
 {
     if (bytes.size > 0 && fwrite(bytes.data, 1, bytes.size, file->stream) != bytes.size) {
-        return fail_writing(file->temporary, errno, err);
+        return wn_io_fail(file->temporary, "written", errno, err);
     }
     return WN_OK;
 }
@@ -101,7 +196,7 @@ wn_code wn_file_print(struct wn_file *file, struct wn_error *err, const char *fo
     va_start(arguments, format);
     const int n = vfprintf(file->stream, format, arguments);
     va_end(arguments);
-    return n < 0 ? fail_writing(file->temporary, errno, err) : WN_OK;
+    return n < 0 ? wn_io_fail(file->temporary, "written", errno, err) : WN_OK;
 }
 
 const char *wn_file_temporary(const struct wn_file *file)
@@ -109,24 +204,27 @@ const char *wn_file_temporary(const struct wn_file *file)
     return file->temporary;
 }
 
-/* A rename is on disk only when its folder is. File systems that cannot sync a folder say EINVAL; that is their best. */
-static bool sync_folder(const char *path)
+wn_code wn_folder_sync(const char *path, struct wn_error *err)
 {
     char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    const size_t n = slash == NULL ? 0 : (size_t)(slash - path);
-    if (n >= sizeof folder) {
-        return true;
+    if (!folder_of(path, folder)) {
+        return wn_io_fail(path, "synced", ENAMETOOLONG, err);
     }
-    snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : (int)(n == 0 ? 1 : n),
-             slash == NULL ? "." : path);
+    /* A folder that may be written but not read (a drop box) cannot be synced. */
     const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
-        return true;
+        return errno == EACCES || errno == EPERM ? WN_OK : wn_io_fail(folder, "synced", errno, err);
     }
-    const bool ok = fsync(fd) == 0 || errno == EINVAL || errno == EROFS;
-    close(fd);
-    return ok;
+    int result = 0;
+    do {
+        result = fsync(fd);
+    } while (result != 0 && errno == EINTR);
+    const int reason = result != 0 ? errno : 0;
+    (void)close(fd);
+    /* File systems that cannot sync a folder say one of these; that is their best. */
+    const bool is_done = reason == 0 || reason == EINVAL || reason == EROFS || reason == ENOSYS ||
+                         reason == ENOTSUP || reason == EBADF;
+    return is_done ? WN_OK : wn_io_fail(folder, "synced", reason, err);
 }
 
 wn_code wn_file_commit(struct wn_file **file, struct wn_error *err)
@@ -146,10 +244,10 @@ wn_code wn_file_commit(struct wn_file **file, struct wn_error *err)
     }
     wn_code code = WN_OK;
     if (!ok) {
-        code = fail_writing(f->path, reason, err);
+        code = wn_io_fail(f->path, "written", reason, err);
         (void)unlink(f->temporary);
-    } else if (!sync_folder(f->path)) {
-        code = fail_writing(f->path, errno, err);
+    } else {
+        code = wn_folder_sync(f->path, err); /* a rename is on disk only when its folder is */
     }
     free_file(f);
     *file = NULL;
@@ -179,7 +277,7 @@ wn_code wn_directory_make(const char *path, struct wn_error *err)
         memcpy(part, path, i);
         part[i] = '\0';
         if (mkdir(part, 0777) != 0 && errno != EEXIST) {
-            return fail_writing(part, errno, err);
+            return wn_io_fail(part, "made", errno, err);
         }
     }
     struct stat info;

@@ -30,6 +30,14 @@ const char *wn_file_temporary(const struct wn_file *file);
 wn_code wn_file_commit(struct wn_file **file, struct wn_error *err);
 void wn_file_abandon(struct wn_file **file); /* removes the temporary file; *file may be NULL */
 
+/* Set *err to "PATH: cannot be VERB: what is wrong; how to mend it" and return WN_IO. `verb` as in "read", "written",
+ * "made"; `reason` is the errno of the call that failed. For all who call the system themselves, so that a full disk is
+ * told the same way everywhere. */
+wn_code wn_io_fail(const char *path, const char *verb, int reason, struct wn_error *err);
+/* The names in the folder of the file `path` are on disk when this returns; WN_IO. Nothing where the file system cannot
+ * do that: it promises no more by itself. */
+wn_code wn_folder_sync(const char *path, struct wn_error *err);
+
 /* mkdir -p with mode 0777 and the umask. WN_IO. */
 wn_code wn_directory_make(const char *path, struct wn_error *err);
 bool wn_path_exists(const char *path);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -77,4 +78,19 @@ void wn_map_will_read(const struct wn_map *map, size_t offset, size_t size)
     const size_t left = map->bytes.size - start;
     const size_t length = size + (offset - start) < left ? size + (offset - start) : left;
     (void)madvise((void *)(uintptr_t)(map->bytes.data + start), length, MADV_WILLNEED);
+}
+
+void wn_map_release(const struct wn_map *map, size_t offset, size_t size)
+{
+    if (offset >= map->bytes.size) {
+        return;
+    }
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t end = size < map->bytes.size - offset ? offset + size : map->bytes.size;
+    const size_t first = (offset + page - 1) / page * page;
+    /* Nothing of the file stands behind its end, so its last page is whole however few bytes it has. */
+    const size_t last = end == map->bytes.size ? end : end - end % page;
+    if (first < last) {
+        (void)madvise((void *)(uintptr_t)(map->bytes.data + first), last - first, MADV_DONTNEED);
+    }
 }

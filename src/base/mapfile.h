@@ -19,4 +19,8 @@ void wn_map_close(struct wn_map *map); /* a zeroed map is allowed */
 /* Hint: the bytes [offset, offset + size) are read next, in order. */
 void wn_map_will_read(const struct wn_map *map, size_t offset, size_t size);
 
+/* Hint: the bytes [offset, offset + size) are not needed again soon. The whole pages among them leave the memory of the
+ * process, and are read again where they are used after all. So a file larger than the memory can be read through. */
+void wn_map_release(const struct wn_map *map, size_t offset, size_t size);
+
 #endif

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,7 +16,8 @@ struct wn_stop {
     sigset_t waited, before;
     pthread_t thread;
     atomic_int asked;
-    atomic_bool is_over; /* the next signal only wakes the thread, which then ends */
+    atomic_int_least64_t deadline; /* ns of CLOCK_MONOTONIC */
+    atomic_bool is_over;           /* the next signal only wakes the thread, which then ends */
 };
 
 static void *wait_for_signals(void *context)
@@ -48,6 +50,7 @@ wn_code wn_stop_begin(struct wn_stop **out_stop, struct wn_error *err)
     struct wn_stop *stop = calloc(1, sizeof *stop);
     WN_CHECK(stop != NULL, err, WN_DEVICE, "out of memory for the signals");
     atomic_init(&stop->asked, 0);
+    atomic_init(&stop->deadline, INT64_MAX);
     atomic_init(&stop->is_over, false);
     sigemptyset(&stop->waited);
     sigaddset(&stop->waited, SIGINT);
@@ -75,15 +78,42 @@ wn_code wn_stop_begin(struct wn_stop **out_stop, struct wn_error *err)
     return WN_OK;
 }
 
+static int64_t clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void wn_stop_at(struct wn_stop *stop, double seconds_from_now)
+{
+    if (stop == NULL) {
+        return;
+    }
+    const bool is_never = !(seconds_from_now < 1e9);
+    const double seconds = seconds_from_now > 0 ? seconds_from_now : 0;
+    atomic_store(&stop->deadline, is_never ? INT64_MAX : clock_ns() + (int64_t)(seconds * 1e9));
+}
+
 int wn_stop_asked(const struct wn_stop *stop)
 {
-    return stop != NULL ? atomic_load_explicit(&stop->asked, memory_order_relaxed) : 0;
+    if (stop == NULL) {
+        return 0;
+    }
+    const int asked = atomic_load_explicit(&stop->asked, memory_order_relaxed);
+    if (asked != 0) {
+        return asked;
+    }
+    const int64_t deadline = atomic_load_explicit(&stop->deadline, memory_order_relaxed);
+    return deadline != INT64_MAX && clock_ns() >= deadline ? WN_STOP_TIME : 0;
 }
 
 wn_code wn_stop_check(const struct wn_stop *stop, const char *what, struct wn_error *err)
 {
     const int number = wn_stop_asked(stop);
-    WN_CHECK(number == 0, err, WN_STOPPED, "stopped by SIG%s while %s; the same command starts over",
+    WN_CHECK(number != WN_STOP_TIME, err, WN_STOPPED,
+             "stopped: the time limit is reached while %s; the same command goes on", what);
+    WN_CHECK(number == 0, err, WN_STOPPED, "stopped by SIG%s while %s; the same command goes on",
              sigabbrev_np(number), what);
     return WN_OK;
 }

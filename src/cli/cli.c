@@ -84,6 +84,12 @@ static wn_code command_run(const struct wn_context *context, struct wn_error *er
         return wn_cmd_explain(context, err);
     case WN_CMD_INSPECT:
         return wn_cmd_inspect(context, err);
+    case WN_CMD_STATUS:
+        return wn_cmd_status(context, err);
+    case WN_CMD_COMPARE:
+        return wn_cmd_compare(context, err);
+    case WN_CMD_MERGE:
+        return wn_cmd_merge(context, err);
     case WN_CMD_HELP:
     case WN_CMD_ALL:
         break;
@@ -126,9 +132,12 @@ static const char *hint_for(wn_code code, unsigned command)
         return !computes ? "the machine has too little free memory for this"
                          : "smaller --batch-rows need less memory; --device cpu needs no other device";
     case WN_RUN:
-        return "a run directory keeps one corpus, model and recipe; see its run.json";
+        return "a run directory keeps one corpus, model and recipe (its run.json), and one job works in it "
+               "at a "
+               "time; `winnow status RUN` looks at it";
     case WN_STOPPED:
-        return "nothing is left to clean up";
+        return command == WN_CMD_SCORE ? "what is finished is kept; `winnow status RUN` says how much that is"
+                                       : "nothing is left to clean up";
     case WN_DEFECT:
         return "this is a defect of winnow; please report it with the command line and `winnow --version`";
     case WN_USAGE:
@@ -142,6 +151,10 @@ static const char *hint_for(wn_code code, unsigned command)
 
 static int error_print(const struct wn_error *err, const struct wn_command *command)
 {
+    if (err->text[0] == 0) {
+        /* `winnow status` has said it. */
+        return (int)err->code;
+    }
     fprintf(stderr, "winnow: error: %s\n", err->text);
     if (err->code == WN_USAGE && command != NULL) {
         fprintf(stderr, "winnow: hint: `winnow help %s` lists its options\n", command->name);
@@ -168,6 +181,8 @@ static bool color_wanted(const struct wn_settings *settings)
 
 int wn_cli_main(int argc, char **argv)
 {
+    /* A corpus or checkpoint that becomes shorter while it is read ends the program with a message, not by SIGBUS. */
+    wn_badmap_watch();
     struct wn_settings settings;
     struct wn_error err = {.code = WN_OK};
     char *command_line = command_line_make(argc, argv);

@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -29,7 +30,10 @@ struct survey {
     struct wn_arena *arena;
     double begun;
     uint64_t total, records, samples, cut, bad, by_status[WN_STATUS_COUNT];
-    uint64_t *lengths; /* [max_length + 1] samples by tokens of the conditioned text after cutting */
+    uint64_t rows, kept_tokens;
+    bool has_turns, has_reverse;
+    struct wn_space space; /* of the run directory */
+    uint64_t *lengths;     /* [max_length + 1] samples by tokens of the conditioned text after cutting */
     uint32_t longest;
     struct bad shown[BAD_SHOWN];
     struct wn_stop *stop;
@@ -82,8 +86,11 @@ static wn_code rows_take(void *context, const struct wn_record_rows *rows, struc
         wn_arena_reset(survey->arena);
         WN_TRY(bad_note(survey, rows, fold.status, err));
     }
+    survey->rows += rows->n_rows;
+    survey->has_turns = survey->has_turns || rows->n_rows > 1;
     for (uint32_t i = 0; i < rows->n_rows; i++) {
         const struct wn_row *row = &rows->rows[i];
+        survey->kept_tokens += (uint64_t)row->cond.k + row->direct.k;
         if (row->cond.n == 0 || row->cond.n > survey->longest) {
             continue;
         }
@@ -91,12 +98,13 @@ static wn_code rows_take(void *context, const struct wn_record_rows *rows, struc
         survey->lengths[row->cond.n]++;
         survey->cut += row->cond.cut != 0 || row->direct.cut != 0 ? 1 : 0;
     }
-    const struct wn_progress_state state = {.stage = "checking",
-                                            .done = survey->records,
-                                            .total = survey->total,
-                                            .bad = survey->bad,
-                                            .tokens = wn_scorer_counts(survey->scorer).tokens,
-                                            .seconds = clock_now() - survey->begun};
+    const struct wn_job_progress state = {.stage = "checking",
+                                          .done = survey->records,
+                                          .total = survey->total,
+                                          .total_is_final = true,
+                                          .bad = survey->bad,
+                                          .tokens = wn_scorer_counts(survey->scorer).tokens,
+                                          .seconds = clock_now() - survey->begun};
     wn_progress_show(&survey->progress, &state);
     return WN_OK;
 }
@@ -183,6 +191,124 @@ static struct wn_json *bad_json(const struct survey *survey)
     return array;
 }
 
+/* ---- what score will write ---- */
+
+static bool fits(const struct wn_space *space)
+{
+    return space->bytes <= space->bytes_free && space->files <= space->files_free;
+}
+
+/* Plain bytes of the compressed files, and those of all. */
+static void bytes_of(const struct wn_corpus *corpus, uint64_t *out_compressed, uint64_t *out_all)
+{
+    *out_compressed = *out_all = 0;
+    for (size_t i = 0; i < wn_corpus_n_files(corpus); i++) {
+        const struct wn_corpus_file file = wn_corpus_file(corpus, i);
+        const bool is_compressed = strcmp(file.compression, "none") != 0;
+        *out_all += file.size;
+        *out_compressed += is_compressed ? file.size : 0;
+    }
+}
+
+static wn_code space_look(struct survey *survey, struct wn_error *err)
+{
+    const struct wn_settings *settings = survey->context->settings;
+    struct wn_space_need need = {.records = survey->records,
+                                 .samples = survey->rows,
+                                 .kept_tokens = settings->keep_token_losses ? survey->kept_tokens : 0,
+                                 .what = (survey->has_turns ? (unsigned)WN_SPACE_TURNS : 0u) |
+                                         (survey->has_reverse ? (unsigned)WN_SPACE_REVERSE : 0u)};
+    uint64_t plain = 0;
+    bytes_of(survey->corpus, &plain, &need.corpus_bytes);
+    need.plain_bytes = settings->spool == NULL ? plain : 0;
+    WN_TRY(wn_space_estimate(settings->out != NULL ? settings->out : ".", &need, &survey->space, err));
+    if (!fits(&survey->space)) {
+        char bytes[32];
+        char left[32];
+        wn_log_warn(
+            &survey->context->log,
+            "the run will not fit into %s: it writes up to %sbytes in %llu files, and %sbytes and %llu files "
+            "are free",
+            survey->space.folder, wn_amount_text((double)survey->space.bytes, bytes, sizeof bytes),
+            (unsigned long long)survey->space.files,
+            wn_amount_text((double)survey->space.bytes_free, left, sizeof left),
+            (unsigned long long)survey->space.files_free);
+    }
+    return WN_OK;
+}
+
+struct part {
+    const char *name; /* of the member of --json */
+    const char *text;
+    uint64_t bytes;
+};
+enum { N_SPACE_PARTS = 6 };
+
+static void space_parts(const struct wn_space *space, struct part out[N_SPACE_PARTS])
+{
+    const struct part all[N_SPACE_PARTS] = {
+        {"journal", "journal", space->journal}, {"scores", "scores.h5", space->scores},
+        {"index", "index", space->index},       {"plain", "unpacked corpus", space->plain},
+        {"bulk", "token losses", space->bulk},  {"temporary", "ranking", space->temporary}};
+    memcpy(out, all, sizeof all);
+}
+
+/* null where the file system does not say. */
+static bool add_free(struct wn_json *object, const char *key, uint64_t value)
+{
+    return value == UINT64_MAX ? wn_json_add_number(object, key, (double)NAN)
+                               : wn_json_add_integer(object, key, (int64_t)value);
+}
+
+static struct wn_json *space_json(const struct wn_space *space)
+{
+    struct wn_json *root = wn_json_new_object();
+    struct wn_json *list = wn_json_new_object();
+    struct part all[N_SPACE_PARTS];
+    space_parts(space, all);
+    bool ok = root != NULL && list != NULL && wn_json_put_text(root, "folder", space->folder) &&
+              wn_json_add_integer(root, "bytes", (int64_t)space->bytes) &&
+              wn_json_add_integer(root, "files", (int64_t)space->files) &&
+              add_free(root, "bytes_free", space->bytes_free) &&
+              add_free(root, "files_free", space->files_free) &&
+              wn_json_add_boolean(root, "fits", fits(space));
+    for (size_t i = 0; ok && i < N_SPACE_PARTS; i++) {
+        ok = wn_json_add_integer(list, all[i].name, (int64_t)all[i].bytes);
+    }
+    if (!ok) {
+        wn_json_free(list);
+    }
+    if (!ok || !wn_json_add_value(root, "parts", list)) {
+        wn_json_free(root);
+        return NULL;
+    }
+    return root;
+}
+
+static void space_write(const struct wn_space *space, const struct wn_settings *settings)
+{
+    struct part all[N_SPACE_PARTS];
+    char text[32];
+    bool is_first = true;
+    space_parts(space, all);
+    printf("will write   at most %sbytes in %llu files into %s (",
+           wn_amount_text((double)space->bytes, text, sizeof text), (unsigned long long)space->files,
+           settings->out != NULL ? settings->out : "this folder");
+    for (size_t i = 0; i < N_SPACE_PARTS; i++) {
+        if (all[i].bytes > 0) {
+            printf("%s%s %s", is_first ? "" : ", ", all[i].text,
+                   wn_amount_text((double)all[i].bytes, text, sizeof text));
+            printf("bytes");
+            is_first = false;
+        }
+    }
+    printf(")\nfree there   %sbytes", wn_amount_text((double)space->bytes_free, text, sizeof text));
+    if (space->files_free != UINT64_MAX) {
+        printf(", %sfiles", wn_amount_text((double)space->files_free, text, sizeof text));
+    }
+    printf("%s; a quota may allow less\n", fits(space) ? "" : ": NOT ENOUGH");
+}
+
 static wn_code json_write(const struct survey *survey, const struct wn_model_info *info, struct wn_error *err)
 {
     const struct wn_score_counts counts = wn_scorer_counts(survey->scorer);
@@ -201,7 +327,8 @@ static wn_code json_write(const struct survey *survey, const struct wn_model_inf
               wn_json_put(root, "tokens_of_a_sample", lengths_json(survey)) &&
               wn_json_add_integer(root, "tokens", (int64_t)counts.tokens) &&
               wn_json_add_integer(root, "header_tokens", (int64_t)counts.header_tokens) &&
-              wn_json_add_number(root, "flops", counts.flops);
+              wn_json_add_number(root, "flops", counts.flops) &&
+              wn_json_put(root, "will_write", space_json(&survey->space));
     if (!ok) {
         wn_json_free(root);
         root = NULL;
@@ -241,6 +368,7 @@ static void text_write(const struct survey *survey, const struct wn_model_info *
     printf(" (%.1f %% of them shared headers), %sFLOP", 100.0 * (double)counts.header_tokens / (double)tokens,
            wn_amount_text(counts.flops, work, sizeof work));
     printf(", %s at 1 TFLOP/s\n", wn_duration_text(counts.flops / 1e12, time, sizeof time));
+    space_write(&survey->space, survey->context->settings);
     const uint64_t shown = survey->bad < BAD_SHOWN ? survey->bad : BAD_SHOWN;
     if (shown > 0) {
         printf("first bad records\n");
@@ -325,6 +453,8 @@ static wn_code work_run(struct work *work, struct survey *survey,
     WN_TRY(wn_stop_check(survey->stop, "opening the model", err));
     WN_TRY(survey_run(survey, err));
     wn_progress_end(&survey->progress);
+    survey->has_reverse = work->profile.reverse.size > 0;
+    WN_TRY(space_look(survey, err));
     if (settings->json) {
         WN_TRY(json_write(survey, wn_model_info(work->model), err));
     } else if (!settings->quiet) {

@@ -133,28 +133,44 @@ static wn_code rows_take(void *context, const struct wn_record_rows *rows, struc
     return WN_OK;
 }
 
-/* The run holds record `index` of this very corpus. */
-static wn_code run_check(const struct work *work, struct wn_error *err)
+/* The run's scores.h5 in *out_scores, NULL where it is not finished. */
+static wn_code scores_open(const struct work *work, struct wn_scores **out_scores, struct wn_error *err)
 {
-    const struct wn_explain_source *source = &work->source;
-    const uint64_t index = work->explain.index;
-    char hash[WN_HASH_TEXT];
-    if (source->run == NULL) {
+    char path[PATH_MAX];
+    *out_scores = NULL;
+    if (work->source.run == NULL ||
+        (size_t)snprintf(path, sizeof path, "%s/scores.h5", work->source.run) >= sizeof path ||
+        !wn_path_exists(path)) {
         return WN_OK;
     }
+    return wn_scores_open(path, out_scores, err);
+}
+
+/* The scores are of this very corpus. */
+static wn_code corpus_check(const struct work *work, const struct wn_scores *scores, struct wn_error *err)
+{
+    const char *scored = wn_scores_attribute(scores, wn_attribute_corpus_hash);
+    char hash[WN_HASH_TEXT];
     wn_corpus_hash(work->corpus, hash);
-    WN_CHECK(strcmp(hash, source->run_corpus_hash) == 0, err, WN_RUN,
+    WN_CHECK(scored != NULL && strcmp(hash, scored) == 0, err, WN_RUN,
              "record %llu: this is not the corpus that was scored: it has hash %s and %llu records; %s is of "
              "hash %s: give the files that were scored by --data, or leave the run out and name corpus and "
              "model by --data and --model",
-             (unsigned long long)index, hash, (unsigned long long)wn_corpus_count(work->corpus), source->run,
-             source->run_corpus_hash);
+             (unsigned long long)work->explain.index, hash, (unsigned long long)wn_corpus_count(work->corpus),
+             wn_scores_path(scores), scored != NULL ? scored : "nothing");
+    return WN_OK;
+}
+
+/* The run holds record `index`. */
+static wn_code range_check(const struct work *work, uint64_t first, uint64_t count, struct wn_error *err)
+{
+    const uint64_t index = work->explain.index;
     WN_CHECK(
-        index >= source->run_first && index - source->run_first < source->run_count, err, WN_USAGE,
+        index >= first && index - first < count, err, WN_USAGE,
         "--index %llu: %s holds the records %llu to %llu, counted from 0; for another record name corpus "
         "and model by --data and --model",
-        (unsigned long long)index, source->run, (unsigned long long)source->run_first,
-        (unsigned long long)(source->run_first + source->run_count - 1));
+        (unsigned long long)index, work->source.run, (unsigned long long)first,
+        (unsigned long long)(first + count - 1));
     return WN_OK;
 }
 
@@ -165,10 +181,6 @@ static wn_code row_check(struct work *work, const struct wn_scores *scores, uint
     struct wn_place place;
     struct wn_span bytes;
     uint64_t id_hash = 0;
-    WN_CHECK(row < wn_scores_count(scores), err, WN_RUN,
-             "%s: holds %llu records, but run.json beside it says %llu; it is of another run",
-             wn_scores_path(scores), (unsigned long long)wn_scores_count(scores),
-             (unsigned long long)work->source.run_count);
     WN_TRY(wn_corpus_read(work->reader, work->explain.index, &place, &bytes, err));
     WN_TRY(wn_scores_integers(scores, "id_hash", row, 1, &id_hash, err));
     WN_CHECK(
@@ -180,29 +192,39 @@ static wn_code row_check(struct work *work, const struct wn_scores *scores, uint
     return WN_OK;
 }
 
-/* What the run's scores.h5 says of the record; nothing where the run is not finished. */
+static wn_code scores_read(struct work *work, const struct wn_scores *scores, struct wn_error *err)
+{
+    struct wn_explain_stored *stored = &work->explain.stored;
+    uint64_t first = 0;
+    WN_TRY(corpus_check(work, scores, err));
+    WN_TRY(wn_scores_integers(scores, "index", 0, 1, &first, err));
+    WN_TRY(range_check(work, first, wn_scores_count(scores), err));
+    const uint64_t row = work->explain.index - first;
+    WN_TRY(row_check(work, scores, row, err));
+    WN_TRY(wn_scores_doubles(scores, "sum_cond", row, 1, &stored->sum_cond, err));
+    WN_TRY(wn_scores_doubles(scores, "sum_direct", row, 1, &stored->sum_direct, err));
+    WN_TRY(wn_scores_doubles(scores, "ifd_loss", row, 1, &stored->ifd_loss, err));
+    WN_TRY(wn_scores_doubles(scores, "ifd_ppl", row, 1, &stored->ifd_ppl, err));
+    stored->has_values = true;
+    return WN_OK;
+}
+
+/* What the run says of the record: its stored scores, or, while it is not finished, that it will be there. */
 static wn_code stored_read(struct work *work, struct wn_error *err)
 {
     const struct wn_explain_source *source = &work->source;
-    struct wn_explain_stored *stored = &work->explain.stored;
+    const uint64_t n = wn_corpus_count(work->corpus);
     struct wn_scores *scores = NULL;
-    char path[PATH_MAX];
-    const uint64_t index = work->explain.index;
-    if (source->run == NULL ||
-        (size_t)snprintf(path, sizeof path, "%s/scores.h5", source->run) >= sizeof path ||
-        !wn_path_exists(path)) {
+    if (source->run == NULL) {
         return WN_OK;
     }
-    WN_TRY(wn_scores_open(path, &scores, err));
-    const uint64_t row = index - source->run_first;
-    wn_code code = WN_OK;
-    WN_TRY_OR(done, row_check(work, scores, row, err));
-    WN_TRY_OR(done, wn_scores_doubles(scores, "sum_cond", row, 1, &stored->sum_cond, err));
-    WN_TRY_OR(done, wn_scores_doubles(scores, "sum_direct", row, 1, &stored->sum_direct, err));
-    WN_TRY_OR(done, wn_scores_doubles(scores, "ifd_loss", row, 1, &stored->ifd_loss, err));
-    WN_TRY_OR(done, wn_scores_doubles(scores, "ifd_ppl", row, 1, &stored->ifd_ppl, err));
-    stored->has_values = true;
-done:
+    WN_TRY(scores_open(work, &scores, err));
+    if (scores == NULL) {
+        const uint64_t left = n > source->run_first ? n - source->run_first : 0;
+        const bool is_open = source->run_count == 0 || source->run_count > left;
+        return range_check(work, source->run_first, is_open ? left : source->run_count, err);
+    }
+    const wn_code code = scores_read(work, scores, err);
     wn_scores_close(scores);
     return code;
 }
@@ -217,14 +239,13 @@ static wn_code work_open(struct work *work, struct wn_error *err)
     WN_TRY(wn_corpus_open(&source->corpus, &work->corpus, err));
     const uint64_t n = wn_corpus_count(work->corpus);
     work->explain.index = (uint64_t)work->context->settings->index;
-    WN_TRY(run_check(work, err));
-    WN_CHECK(work->explain.index < n, err, WN_USAGE,
+    WN_CHECK(source->run != NULL || work->explain.index < n, err, WN_USAGE,
              "--index %llu: the corpus has %llu records, counted from 0",
              (unsigned long long)work->explain.index, (unsigned long long)n);
-    WN_TRY(wn_tokenizer_open(folder, &work->tokenizer, err));
-    WN_TRY(wn_encoder_new(work->tokenizer, &work->encoder, err));
     WN_TRY(wn_corpus_reader_new(work->corpus, &work->reader, err));
     WN_TRY(stored_read(work, err));
+    WN_TRY(wn_tokenizer_open(folder, &work->tokenizer, err));
+    WN_TRY(wn_encoder_new(work->tokenizer, &work->encoder, err));
     WN_TRY(wn_corpus_record(work->reader, work->explain.index, work->arena, &work->record, err));
     WN_TRY(wn_model_fit(source->model, &source->score, &source->model_options, err));
     WN_TRY(wn_model_open(source->model, &source->model_options, &work->model, err));

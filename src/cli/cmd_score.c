@@ -6,17 +6,11 @@
 #include "cluster/cluster.h"
 
 #include <inttypes.h>
+#include <time.h>
 
 static void progress_take(void *context, const struct wn_job_progress *job)
 {
-    const struct wn_progress_state state = {.stage = job->stage,
-                                            .done = job->done,
-                                            .total = job->total,
-                                            .bad = job->bad,
-                                            .tokens = job->tokens,
-                                            .seconds = job->seconds,
-                                            .message_follows = job->message_follows};
-    wn_progress_show(context, &state);
+    wn_progress_show(context, job);
 }
 
 static wn_code json_write(const struct wn_job_result *result, const struct wn_settings *settings,
@@ -29,6 +23,7 @@ static wn_code json_write(const struct wn_job_result *result, const struct wn_se
                                : settings->dry_run ? "dry run"
                                                    : "finished") &&
               wn_json_add_integer(root, "records", (int64_t)result->records) &&
+              wn_json_add_integer(root, "records_before", (int64_t)result->before) &&
               wn_json_put_text(root, "form", result->form) &&
               wn_json_put_text(root, "profile", result->profile) &&
               wn_json_put_text(root, "family", result->family) &&
@@ -69,9 +64,15 @@ static void text_write(const struct wn_job_result *result, const struct wn_setti
     if (result->was_done) {
         return;
     }
-    printf("records       %" PRIu64 "\n", result->records);
+    char number[32];
+    printf("records       %s", wn_count_text(result->records, number, sizeof number));
+    if (result->before > 0) {
+        printf(", %s of them finished by earlier starts",
+               wn_count_text(result->before, number, sizeof number));
+    }
+    printf("\n");
     wn_statuses_write(stdout, result->by_status, result->records);
-    printf("IFD above 1   %" PRIu64 "\n", result->ifd_above_one);
+    printf("IFD above 1   %s\n", wn_count_text(result->ifd_above_one, number, sizeof number));
     char tokens[32];
     char rate[32];
     char time[32];
@@ -95,6 +96,13 @@ wn_code wn_cmd_score(const struct wn_context *context, struct wn_error *err)
                          .max_bad = settings->max_bad,
                          .strict = settings->strict,
                          .dry_run = settings->dry_run,
+                         .shard = settings->shard.k,
+                         .shards = settings->shard.n,
+                         .time_limit = wn_time_limit_of(settings, (double)time(NULL)),
+                         .sync = settings->sync,
+                         .lease = settings->lease,
+                         .beat = settings->beat,
+                         .readers = (int32_t)settings->readers,
                          .command_line = context->command_line,
                          .version = WINNOW_VERSION,
                          .log = &context->log,
@@ -108,6 +116,11 @@ wn_code wn_cmd_score(const struct wn_context *context, struct wn_error *err)
     wn_log_info(&context->log, "version %s: scoring %s%s with %s into %s", WINNOW_VERSION,
                 settings->data.n > 0 ? settings->data.items[0] : settings->dataset,
                 settings->data.n > 1 ? " and more" : "", settings->model, settings->out);
+    if (job.time_limit > 0) {
+        char left[32];
+        wn_log_info(&context->log, "will stop in %s%s", wn_duration_text(job.time_limit, left, sizeof left),
+                    settings->time_limit < 0 ? ", before the end of the scheduler's job" : "");
+    }
     struct wn_job_result result;
     const wn_code code = wn_job_run(&job, &result, err);
     wn_progress_end(&progress);

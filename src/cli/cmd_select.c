@@ -19,7 +19,14 @@ struct choice {
     struct wn_table table;
     struct wn_selection selection;
     struct wn_stop *stop;
+    const char *id_key; /* of the table's ids; NULL: none */
 };
+
+/* True where scores are written, as a table, and not records. */
+static bool is_table(const struct wn_settings *settings)
+{
+    return strcmp(settings->format, "same") != 0;
+}
 
 static wn_code amount_set(const struct wn_settings *settings, struct wn_rule *rule, struct wn_error *err)
 {
@@ -27,17 +34,25 @@ static wn_code amount_set(const struct wn_settings *settings, struct wn_rule *ru
     const double values[] = {settings->rate, (double)settings->number, settings->above, settings->below};
     int n = 0;
     for (int i = 0; i < 4; i++) {
+        WN_CHECK(!settings->all || !wn_settings_given(settings, names[i]), err, WN_USAGE,
+                 "--all takes every record, --%s a part of them: leave one of the two out", names[i]);
         if (wn_settings_given(settings, names[i])) {
             rule->amount = (enum wn_amount)(WN_AMOUNT_RATE + i);
             rule->value = values[i];
             n++;
         }
     }
-    WN_CHECK(n == 1, err, WN_USAGE,
-             "exactly one of --rate, --number, --above and --below says how many records are chosen; %d were "
-             "given",
-             n);
-    WN_CHECK(rule->amount == WN_AMOUNT_RATE || !wn_settings_given(settings, "of"), err, WN_USAGE,
+    if (settings->all) {
+        rule->amount = WN_AMOUNT_ALL;
+        rule->order = WN_ORDER_POOL;
+        return WN_OK;
+    }
+    WN_CHECK(
+        n == 1, err, WN_USAGE,
+        "exactly one of --rate, --number, --above and --below says how many records are chosen (or --all for "
+        "every one); %d were given",
+        n);
+    WN_CHECK(rule->amount == WN_AMOUNT_RATE || !wn_settings_typed(settings, "of"), err, WN_USAGE,
              "--of says what --rate is a part of; without --rate it means nothing");
     return WN_OK;
 }
@@ -104,10 +119,16 @@ static wn_code scored_shape(struct choice *choice, struct wn_corpus_options *opt
     const bool is_object = wn_json_is(root, WN_JSON_OBJECT);
     const struct wn_json *form = is_object ? wn_json_get(root, "form") : NULL;
     const struct wn_json *map = is_object ? wn_json_get(root, "map") : NULL;
+    const struct wn_json *id_key = is_object ? wn_json_get(root, "id_key") : NULL;
     const char **names = NULL;
     wn_code code = WN_OK;
     if (wn_json_is(form, WN_JSON_STRING)) {
         options->form = wn_form_find(wn_json_text(form).data);
+    }
+    if (wn_json_is(id_key, WN_JSON_STRING) && wn_json_text(id_key).size > 0) {
+        struct wn_span copy;
+        WN_TRY_OR(done, wn_arena_copy(choice->arena, wn_json_text(id_key), &copy, err));
+        options->id_key = copy.data;
     }
     if (wn_json_is(map, WN_JSON_ARRAY)) {
         WN_TRY_OR(done, WN_ARENA_NEW(choice->arena, wn_json_count(map) + 1, &names, err));
@@ -130,7 +151,6 @@ static wn_code corpus_open(struct choice *choice, struct wn_error *err)
     const struct wn_settings *settings = choice->context->settings;
     struct wn_corpus_options *options = &choice->corpus_options;
     const char **paths = NULL;
-    WN_TRY(scored_shape(choice, options, err));
     options->paths = settings->data.items;
     options->n_paths = settings->data.n;
     if (options->n_paths == 0) {
@@ -150,7 +170,7 @@ static wn_code json_write(const struct choice *choice, struct wn_error *err)
 {
     const struct wn_selection *selection = &choice->selection;
     const struct wn_rule *rule = &choice->rule;
-    static const char *const amounts[] = {"rate", "number", "above", "below"};
+    static const char *const amounts[] = {"rate", "number", "above", "below", "all"};
     struct wn_json *root = wn_json_new_object();
     struct wn_json *drops = wn_json_new_array();
     bool ok = root != NULL && drops != NULL;
@@ -166,7 +186,8 @@ static wn_code json_write(const struct choice *choice, struct wn_error *err)
     ok = ok && wn_json_put_text(root, "subset", choice->context->settings->out) &&
          wn_json_put_text(root, "preset", rule->preset != NULL ? rule->preset : "") &&
          wn_json_put_text(root, "by", rule->by) &&
-         wn_json_add_number(root, amounts[rule->amount], rule->value) &&
+         (rule->amount == WN_AMOUNT_ALL ? wn_json_add_boolean(root, "all", true)
+                                        : wn_json_add_number(root, amounts[rule->amount], rule->value)) &&
          wn_json_put_text(root, "of", rule->of == WN_OF_VALID ? "valid" : "pool") &&
          wn_json_add_boolean(root, "random", rule->random) &&
          wn_json_add_integer(root, "seed", (int64_t)rule->seed) &&
@@ -245,6 +266,8 @@ static void empty_warn(const struct choice *choice)
         wn_log_warn(log, "no record was chosen: none of the %" PRIu64 " eligible has a score %s %g",
                     selection->eligible, rule->amount == WN_AMOUNT_ABOVE ? "above" : "below", rule->value);
         break;
+    case WN_AMOUNT_ALL: /* of a run without records, which was said above */
+        break;
     }
 }
 
@@ -267,15 +290,9 @@ static void form_warn(const struct choice *choice)
     }
 }
 
-static wn_code choice_run(struct choice *choice, struct wn_error *err)
+static wn_code subset_make(struct choice *choice, struct wn_error *err)
 {
     const struct wn_settings *settings = choice->context->settings;
-    WN_TRY(wn_arena_new(&choice->arena, err));
-    WN_TRY(wn_scores_open(settings->operands.items[0], &choice->scores, err));
-    WN_TRY(rule_make(choice, err));
-    WN_TRY(wn_table_load(choice->scores, &choice->rule, &choice->table, err));
-    WN_TRY(wn_stop_check(choice->stop, "reading the scores", err));
-    WN_TRY(wn_select(&choice->table, &choice->rule, &choice->selection, err));
     WN_TRY(corpus_open(choice, err));
     WN_TRY(wn_stop_check(choice->stop, "reading the corpus", err));
     const bool is_superfiltering = strcmp(settings->names, "superfiltering") == 0;
@@ -289,9 +306,76 @@ static wn_code choice_run(struct choice *choice, struct wn_error *err)
                                               .corpus = &choice->corpus_options,
                                               .stop = choice->stop};
     WN_TRY(wn_subset_write(&options, choice->scores, choice->corpus, &choice->rule, &choice->selection, err));
-    empty_warn(choice);
     form_warn(choice);
+    return WN_OK;
+}
+
+/* A table of scores needs the corpus only where its records have ids. */
+static wn_code table_make(struct choice *choice, struct wn_error *err)
+{
+    const struct wn_settings *settings = choice->context->settings;
+    const char **scored = NULL;
+    size_t n_scored = 0;
+    if (choice->id_key != NULL) {
+        WN_TRY(corpus_open(choice, err));
+        WN_TRY(wn_stop_check(choice->stop, "reading the corpus", err));
+    }
+    if (settings->data.n == 0 && scored_files(choice, &scored, &n_scored, NULL) != WN_OK) {
+        n_scored = 0; /* the files are only looked at to keep them from being overwritten */
+    }
+    const struct wn_score_table_options options = {
+        .path = settings->out,
+        .is_csv = strcmp(settings->format, "csv") == 0,
+        .published_names = strcmp(settings->names, "superfiltering") == 0,
+        .id_key = choice->id_key,
+        .inputs = settings->data.n > 0 ? settings->data.items : scored,
+        .n_inputs = settings->data.n > 0 ? settings->data.n : n_scored,
+        .replace = settings->force,
+        .stop = choice->stop};
+    return wn_score_table_write(&options, choice->scores, choice->corpus,
+                                settings->all ? NULL : &choice->selection, err);
+}
+
+static wn_code choice_run(struct choice *choice, struct wn_error *err)
+{
+    const struct wn_settings *settings = choice->context->settings;
+    WN_TRY(wn_arena_new(&choice->arena, err));
+    WN_TRY(wn_scores_open(settings->operands.items[0], &choice->scores, err));
+    WN_TRY(rule_make(choice, err));
+    WN_TRY(wn_table_load(choice->scores, &choice->rule, &choice->table, err));
+    WN_TRY(wn_stop_check(choice->stop, "reading the scores", err));
+    WN_TRY(wn_select(&choice->table, &choice->rule, &choice->selection, err));
+    wn_table_free(&choice->table);
+    WN_TRY(scored_shape(choice, &choice->corpus_options, err));
+    choice->id_key = settings->id_key != NULL ? settings->id_key : choice->corpus_options.id_key;
+    WN_TRY(is_table(settings) ? table_make(choice, err) : subset_make(choice, err));
+    empty_warn(choice);
     return result_write(choice, err);
+}
+
+/* Options that mean nothing beside another one. */
+static wn_code options_check(const struct wn_settings *settings, struct wn_error *err)
+{
+    static const char *const rules[] = {"preset", "by", "of", "random", "seed"};
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        WN_CHECK(!settings->all || !wn_settings_typed(settings, rules[i]), err, WN_USAGE,
+                 "--all takes every record as it is, --%s is part of a choice: leave one of the two out",
+                 rules[i]);
+    }
+    WN_CHECK(
+        !is_table(settings) || !settings->with_scores, err, WN_USAGE,
+        "--with-scores adds scores to records, --format %s writes the scores alone: leave one of the two out",
+        settings->format);
+    WN_CHECK(settings->with_scores || is_table(settings) || !wn_settings_typed(settings, "names"), err,
+             WN_USAGE,
+             "--names names the fields of --with-scores and of --format jsonl and csv; without one of them "
+             "it means "
+             "nothing");
+    WN_CHECK(is_table(settings) || settings->id_key == NULL, err, WN_USAGE,
+             "--id-key names the records of --format jsonl and csv; without one of them it means nothing");
+    WN_CHECK(settings->random || !wn_settings_typed(settings, "seed"), err, WN_USAGE,
+             "--seed is for --random; without it it means nothing");
+    return WN_OK;
 }
 
 static wn_code settings_check(const struct wn_settings *settings, struct wn_error *err)
@@ -306,11 +390,8 @@ static wn_code settings_check(const struct wn_settings *settings, struct wn_erro
         strcmp(settings->out, "-") != 0, err, WN_USAGE,
         "--out -: a subset has files beside it and is not written to the standard output; give the name of a "
         "file (./- for one of this name)");
-    WN_CHECK(settings->with_scores || !wn_settings_given(settings, "names"), err, WN_USAGE,
-             "--names names the fields of --with-scores; without it it means nothing");
-    WN_CHECK(settings->random || !wn_settings_given(settings, "seed"), err, WN_USAGE,
-             "--seed is for --random; without it it means nothing");
-    struct wn_rule rule;
+    WN_TRY(options_check(settings, err));
+    struct wn_rule rule = {.preset = NULL};
     return amount_set(settings, &rule, err);
 }
 

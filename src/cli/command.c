@@ -30,7 +30,8 @@ wn_code wn_corpus_options_of(const struct wn_settings *settings, struct wn_corpu
                                    .n_map = settings->map.n,
                                    .dataset_info = settings->dataset_info,
                                    .dataset = settings->dataset,
-                                   .spool = settings->spool};
+                                   .spool = settings->spool,
+                                   .id_key = settings->id_key};
     return WN_OK;
 }
 
@@ -74,6 +75,22 @@ void wn_range_of(const struct wn_settings *settings, uint64_t *out_first, uint64
     }
     const uint64_t limit = (uint64_t)settings->limit;
     *out_count = limit > 0 && (count == 0 || limit < count) ? limit : count;
+}
+
+double wn_time_limit_of(const struct wn_settings *settings, double now)
+{
+    if (settings->time_limit >= 0) {
+        return settings->time_limit;
+    }
+    const char *text = getenv("SLURM_JOB_END_TIME");
+    if (text == NULL || text[0] == 0 || strspn(text, "0123456789") != strlen(text)) {
+        return 0;
+    }
+    const double left = strtod(text, NULL) - now;
+    if (!(left > 0)) {
+        return 0;
+    }
+    return left > WN_TIME_SPARE + 1 ? left - WN_TIME_SPARE : 1;
 }
 
 wn_code wn_json_emit(struct wn_json *take_value, struct wn_error *err)
@@ -147,6 +164,21 @@ const char *wn_amount_text(double amount, char *out, size_t size)
     const int decimals = amount >= 99.95 || (unit == 0 && amount >= 10) ? 0 : amount >= 9.995 ? 1 : 2;
     snprintf(out, size, "%.*f %s%s", decimals, amount, units[unit], unit > 0 ? " " : "");
     /* "12.3 k " and "45 ": the unit follows at once, as in "12.3 k tokens". */
+    return out;
+}
+
+const char *wn_count_text(uint64_t count, char *out, size_t size)
+{
+    char digits[24];
+    const int n = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
+    size_t at = 0;
+    for (int i = 0; i < n && at + 2 < size; i++) {
+        if (i > 0 && (n - i) % 3 == 0) {
+            out[at++] = ',';
+        }
+        out[at++] = digits[i];
+    }
+    out[at] = 0;
     return out;
 }
 

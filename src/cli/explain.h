@@ -10,8 +10,7 @@
 /* What to score and how: from the flags, or from a run's run.json with flags on top. */
 struct wn_explain_source {
     const char *run;                 /* run directory, or NULL */
-    const char *run_corpus_hash;     /* of the corpus that the run scored, or NULL; arena */
-    uint64_t run_first, run_count;   /* records that the run holds */
+    uint64_t run_first, run_count;   /* records that were asked for; count 0: to the end */
     struct wn_corpus_options corpus; /* arena */
     const char *model;
     struct wn_profile profile;

@@ -132,6 +132,8 @@ static wn_code options_take(const struct place *root, struct wn_arena *arena,
     source->run_count = (uint64_t)number;
     WN_TRY(text_member(&options, "form", arena, &text, err));
     corpus->form = wn_form_find(text);
+    WN_TRY(text_member(&options, "id_key", arena, &corpus->id_key, err));
+    corpus->id_key = corpus->id_key[0] != 0 ? corpus->id_key : NULL;
     WN_TRY(texts_member(&options, "map", NULL, arena, &corpus->map, &corpus->n_map, err));
     WN_TRY(text_member(&options, "dataset", arena, &text, err));
     if (text[0] == 0) {
@@ -148,7 +150,6 @@ static wn_code run_take(const struct place *root, struct wn_arena *arena, struct
     const struct wn_json *passes = NULL;
     struct place at = {root->path, NULL};
     WN_TRY(options_take(root, arena, source, err));
-    WN_TRY(text_member(root, "input_hash", arena, &source->run_corpus_hash, err));
     WN_TRY(member(root, "passes", WN_JSON_ARRAY, &passes, err));
     const struct place pass = {root->path, wn_json_first(passes)};
     WN_TRY(member(&pass, "model", WN_JSON_OBJECT, &at.object, err));

@@ -111,10 +111,12 @@ static void program_help_write(FILE *to)
     for (size_t i = 0; i < n; i++) {
         fprintf(to, "  %-10s%s\n", commands[i].name, commands[i].summary);
     }
-    fprintf(to,
-            "\n`winnow COMMAND --help` lists the options of a command, `winnow --version` the versions.\n"
-            "Exit codes: 0 done, 2 wrong use, 3 input data, 4 model, 5 file or disk, 6 device or memory,\n"
-            "8 the run directory belongs to another run, 75 stopped; `winnow help --man` says more.\n");
+    fprintf(
+        to,
+        "\n`winnow COMMAND --help` lists the options of a command, `winnow --version` the versions.\n"
+        "Exit codes: 0 done, 2 wrong use, 3 input data, 4 model, 5 file or disk, 6 device or memory,\n"
+        "8 the run directory belongs to another run, 9 --require was not met, 75 stopped or not finished;\n"
+        "`winnow help --man` says more.\n");
 }
 
 void wn_help_write(FILE *to, const struct wn_command *command)

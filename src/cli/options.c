@@ -1,10 +1,8 @@
 /* The parser: argv -> settings, by the table.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "cli/options.h"
+#include "cli/option_value.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,171 +14,6 @@ struct reader {
     int next;           /* the word to read */
     bool only_operands; /* after -- */
 };
-
-static void *member(struct wn_settings *settings, const struct wn_option *option)
-{
-    return (char *)settings + option->offset;
-}
-
-static wn_code texts_add(struct wn_texts *texts, const char *item, struct wn_error *err)
-{
-    const char **items = (const char **)realloc((void *)texts->items, (texts->n + 1) * sizeof *items);
-    WN_CHECK(items != NULL, err, WN_DEVICE, "out of memory for the command line");
-    items[texts->n] = item;
-    texts->items = items;
-    texts->n++;
-    return WN_OK;
-}
-
-/* ASCII digits with one optional suffix k, M or G. */
-static bool count_read(const char *text, int64_t *out)
-{
-    uint64_t value = 0;
-    const char *at = text;
-    if (*at < '0' || *at > '9') {
-        return false;
-    }
-    for (; *at >= '0' && *at <= '9'; at++) {
-        if (__builtin_mul_overflow(value, (uint64_t)10, &value) ||
-            __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value)) {
-            return false;
-        }
-    }
-    uint64_t unit = 1;
-    if (*at != 0) {
-        unit = *at == 'k' ? 1000u : *at == 'M' ? 1000000u : *at == 'G' ? 1000000000u : 0u;
-        at++;
-    }
-    if (unit == 0 || *at != 0 || __builtin_mul_overflow(value, unit, &value) || value > (uint64_t)INT64_MAX) {
-        return false;
-    }
-    *out = (int64_t)value;
-    return true;
-}
-
-/* A decimal number with an optional exponent, and nothing else: no hexadecimal, no inf, no nan, no blank. */
-static bool number_read(const char *text, size_t size, double *out)
-{
-    char copy[64];
-    if (size == 0 || size >= sizeof copy || strspn(text, "+-.0123456789eE") < size) {
-        return false;
-    }
-    memcpy(copy, text, size);
-    copy[size] = 0;
-    char *end = NULL;
-    *out = strtod(copy, &end);
-    return *end == 0 && isfinite(*out);
-}
-
-static wn_code count_set(const struct wn_option *option, const char *text, int64_t *out, struct wn_error *err)
-{
-    int64_t value = 0;
-    WN_CHECK(
-        count_read(text, &value) && (double)value >= option->least && (double)value <= option->most, err,
-        WN_USAGE,
-        "--%s %s: a whole number from %.0f to %.0f is wanted (k, M and G are thousands, millions, billions)",
-        option->name, text, option->least, option->most);
-    *out = value;
-    return WN_OK;
-}
-
-static wn_code number_set(const struct wn_option *option, const char *text, double *out, struct wn_error *err)
-{
-    size_t size = strlen(text);
-    const bool has_sign = size > 0 && text[size - 1] == '%';
-    double value = 0;
-    if (option->kind == WN_OPTION_NUMBER) {
-        WN_CHECK(number_read(text, size, &value) && value >= option->least && value <= option->most, err,
-                 WN_USAGE, "--%s %s: a number is wanted, such as 0.95", option->name, text);
-        *out = value;
-        return WN_OK;
-    }
-    size -= has_sign ? 1 : 0;
-    const bool is_number = number_read(text, size, &value);
-    if (option->kind == WN_OPTION_RATE) {
-        value = has_sign ? value / 100 : value;
-        WN_CHECK(is_number && value >= option->least && value <= option->most, err, WN_USAGE,
-                 "--%s %s: a part of one above 0 and up to 1 is wanted, written 0.1 or 10%%", option->name,
-                 text);
-    } else {
-        WN_CHECK(is_number && value >= option->least && value <= option->most, err, WN_USAGE,
-                 "--%s %s: percent from %g to %g are wanted, written 5 or 5%%", option->name, text,
-                 option->least, option->most);
-    }
-    *out = value;
-    return WN_OK;
-}
-
-static wn_code range_set(const struct wn_option *option, const char *text, struct wn_range *out,
-                         struct wn_error *err)
-{
-    const char *colon = strchr(text, ':');
-    char first[32] = "";
-    int64_t a = 0;
-    int64_t b = 0;
-    bool is_good = colon != NULL && (size_t)(colon - text) < sizeof first && (colon != text || colon[1] != 0);
-    if (is_good && colon != text) {
-        memcpy(first, text, (size_t)(colon - text));
-        is_good = count_read(first, &a);
-    }
-    const bool has_end = is_good && colon[1] != 0;
-    if (has_end) {
-        is_good = count_read(colon + 1, &b) && a < b;
-    }
-    WN_CHECK(is_good, err, WN_USAGE,
-             "--%s %s: A:B is wanted, the records A to B - 1 counted from 0, with A below B; either may be "
-             "left out",
-             option->name, text);
-    *out = (struct wn_range){(uint64_t)a, has_end ? (uint64_t)b : UINT64_MAX};
-    return WN_OK;
-}
-
-static wn_code choice_set(const struct wn_option *option, const char *text, const char **out,
-                          struct wn_error *err)
-{
-    char known[256] = "";
-    size_t n = 0;
-    for (size_t i = 0; option->choices[i] != NULL; i++) {
-        if (strcmp(option->choices[i], text) == 0) {
-            *out = option->choices[i];
-            return WN_OK;
-        }
-        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i > 0 ? ", " : "", option->choices[i]);
-    }
-    WN_FAIL(err, WN_USAGE, "--%s %s is not known; one of these is wanted: %s", option->name, text, known);
-}
-
-static wn_code value_set(struct wn_settings *settings, const struct wn_option *option, const char *text,
-                         struct wn_error *err)
-{
-    void *at = member(settings, option);
-    switch (option->kind) {
-    case WN_OPTION_FLAG:
-        *(bool *)at = true;
-        return WN_OK;
-    case WN_OPTION_REPEAT:
-        *(int64_t *)at += 1;
-        return WN_OK;
-    case WN_OPTION_TEXT:
-        WN_CHECK(text[0] != 0, err, WN_USAGE, "--%s is empty; %s is wanted", option->name, option->value);
-        *(const char **)at = text;
-        return WN_OK;
-    case WN_OPTION_LIST:
-        WN_CHECK(text[0] != 0, err, WN_USAGE, "--%s is empty; %s is wanted", option->name, option->value);
-        return texts_add((struct wn_texts *)at, text, err);
-    case WN_OPTION_CHOICE:
-        return choice_set(option, text, (const char **)at, err);
-    case WN_OPTION_COUNT:
-        return count_set(option, text, (int64_t *)at, err);
-    case WN_OPTION_NUMBER:
-    case WN_OPTION_RATE:
-    case WN_OPTION_PERCENT:
-        return number_set(option, text, (double *)at, err);
-    case WN_OPTION_RANGE:
-        return range_set(option, text, (struct wn_range *)at, err);
-    }
-    WN_FAIL(err, WN_DEFECT, "option --%s has an unknown kind", option->name);
-}
 
 static bool has_value(const struct wn_option *option)
 {
@@ -267,8 +100,11 @@ static wn_code option_take(struct reader *reader, const struct wn_option *option
     size_t n = 0;
     const struct wn_option *options = wn_options(&n);
     if (!has_value(option)) {
-        WN_CHECK(value == NULL, err, WN_USAGE, "--%s takes no value, but %s was given", option->name, value);
-        value = "";
+        bool is_on = true;
+        const bool is_switch = option->kind == WN_OPTION_FLAG && value != NULL && wn_flag_read(value, &is_on);
+        WN_CHECK(value == NULL || is_switch, err, WN_USAGE, "--%s takes no value, but %s was given",
+                 option->name, value);
+        value = is_switch ? value : option->kind == WN_OPTION_FLAG ? "true" : "+";
     } else if (value == NULL) {
         const bool is_there = reader->next < reader->argc &&
                               is_value(reader->settings->command, option, reader->argv[reader->next]);
@@ -276,8 +112,8 @@ static wn_code option_take(struct reader *reader, const struct wn_option *option
                  option->value);
         value = reader->argv[reader->next++];
     }
-    WN_TRY(value_set(reader->settings, option, value, err));
-    reader->settings->given[option - options] = true;
+    WN_TRY(wn_value_set(reader->settings, option, value, err));
+    reader->settings->from[option - options] = WN_FROM_FLAG;
     return WN_OK;
 }
 
@@ -317,7 +153,15 @@ static wn_code operand_take(struct wn_settings *settings, const char *word, stru
     const bool after_data =
         settings->data.n > 0 && (settings->command->bit == WN_CMD_EXPLAIN || settings->operands.n > 0);
     const bool is_data = settings->command->operands_are_data || after_data;
-    return texts_add(is_data ? &settings->data : &settings->operands, word, err);
+    if (is_data) {
+        size_t n = 0;
+        const struct wn_option *options = wn_options(&n);
+        const struct wn_option *data = option_find(settings->command, "data", 4);
+        WN_CHECK(data != NULL, err, WN_DEFECT, "`winnow %s` takes data but has no --data",
+                 settings->command->name);
+        settings->from[data - options] = WN_FROM_FLAG;
+    }
+    return wn_texts_add(is_data ? &settings->data : &settings->operands, word, err);
 }
 
 static wn_code standards_set(struct wn_settings *settings, struct wn_error *err)
@@ -326,8 +170,8 @@ static wn_code standards_set(struct wn_settings *settings, struct wn_error *err)
     const struct wn_option *options = wn_options(&n);
     for (size_t i = 0; i < n; i++) {
         const bool is_its = (options[i].commands & (unsigned)settings->command->bit) != 0;
-        if (is_its && options[i].standard != NULL && !settings->given[i]) {
-            WN_TRY(value_set(settings, &options[i], options[i].standard, err));
+        if (is_its && options[i].standard != NULL && settings->from[i] == WN_FROM_TABLE) {
+            WN_TRY(wn_value_set(settings, &options[i], options[i].standard, err));
         }
     }
     return WN_OK;
@@ -392,6 +236,9 @@ wn_code wn_settings_parse(int argc, char **argv, struct wn_settings *out_setting
             WN_TRY(letters_read(&reader, word + 1, err));
         }
     }
+    if (has_command && !out_settings->help && !out_settings->version) {
+        WN_TRY(wn_settings_complete(out_settings, err));
+    }
     WN_TRY(standards_set(out_settings, err));
     if (!has_command) {
         out_settings->command = NULL;
@@ -404,17 +251,31 @@ void wn_settings_free(struct wn_settings *settings)
     free((void *)settings->operands.items);
     free((void *)settings->data.items);
     free((void *)settings->map.items);
+    for (size_t i = 0; i < settings->owned.n; i++) {
+        free((void *)(uintptr_t)settings->owned.items[i]);
+    }
+    free((void *)settings->owned.items);
     memset(settings, 0, sizeof *settings);
 }
 
-bool wn_settings_given(const struct wn_settings *settings, const char *name)
+static enum wn_value_from value_from(const struct wn_settings *settings, const char *name)
 {
     size_t n = 0;
     const struct wn_option *options = wn_options(&n);
     for (size_t i = 0; i < n; i++) {
-        if (settings->given[i] && strcmp(options[i].name, name) == 0) {
-            return true;
+        if (settings->from[i] != WN_FROM_TABLE && strcmp(options[i].name, name) == 0) {
+            return (enum wn_value_from)settings->from[i];
         }
     }
-    return false;
+    return WN_FROM_TABLE;
+}
+
+bool wn_settings_given(const struct wn_settings *settings, const char *name)
+{
+    return value_from(settings, name) != WN_FROM_TABLE;
+}
+
+bool wn_settings_typed(const struct wn_settings *settings, const char *name)
+{
+    return value_from(settings, name) == WN_FROM_FLAG;
 }

@@ -5,6 +5,7 @@
 #define WINNOW_CLI_PROGRESS_H
 
 #include "cli/command.h"
+#include "cluster/cluster.h"
 
 /* Zeroed but for `context`. */
 struct wn_progress {
@@ -15,18 +16,12 @@ struct wn_progress {
     const char *stage; /* the last one seen */
 };
 
-struct wn_progress_state {
-    const char *stage;
-    uint64_t done, total, bad, tokens;
-    double seconds;       /* since scoring began */
-    bool message_follows; /* take the bar away: a line of the log comes */
-};
-
 /* Show `state` if it is time to. Cheap enough to call for every record. */
-void wn_progress_show(struct wn_progress *progress, const struct wn_progress_state *state);
+void wn_progress_show(struct wn_progress *progress, const struct wn_job_progress *state);
 /* Take the bar away. */
 void wn_progress_end(struct wn_progress *progress);
-/* The line itself, without a newline: rate, done share, time left, bad records. */
-void wn_progress_text(const struct wn_progress_state *state, char *out, size_t size);
+/* The line itself, without a newline: share done, rates, time left, bad records, who waits. The rates are those of this
+ * start: records finished by earlier ones took no time now. */
+void wn_progress_text(const struct wn_job_progress *state, char *out, size_t size);
 
 #endif

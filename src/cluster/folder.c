@@ -9,58 +9,39 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The number of the process that was writing `name` as NAME.tmp.PID, or 0 where it is no such name. */
-static pid_t writer_of(const char *name, const char *stem)
+static bool begins(const char *name, const char *with)
 {
-    const size_t n = strlen(stem);
-    if (strncmp(name, stem, n) != 0 || strncmp(name + n, ".tmp.", 5) != 0) {
-        return 0;
-    }
-    const char *digits = name + n + 5;
-    const size_t count = strspn(digits, "0123456789");
-    return count > 0 && count <= 9 && digits[count] == 0 ? (pid_t)strtol(digits, NULL, 10) : 0;
+    return strncmp(name, with, strlen(with)) == 0;
 }
 
-/* The same for a file of the run directory itself: run.json and scores.h5 in the making. */
-static pid_t top_writer(const char *name)
+/* Is it NAME.tmp.SOMETHING: what a process was writing? */
+static bool is_temporary(const char *name)
 {
-    const pid_t writer = writer_of(name, "run.json");
-    return writer > 0 ? writer : writer_of(name, "scores.h5");
+    return strstr(name, ".tmp.") != NULL;
 }
 
-/* The same for a plain copy in the making, NAME.plain.tmp.PID. */
-static pid_t plain_writer(const char *name)
+/* A file that a run writes at the top of its directory. */
+static bool is_run_file(const char *name)
 {
-    const char *end = strrchr(name, '.');
-    const size_t size = strlen(name);
-    const size_t ending = end != NULL ? strlen(end) + strlen(".tmp") : 0;
-    const size_t stem = size >= ending ? size - ending : 0;
-    char plain[NAME_MAX + 1];
-    if (end == NULL || size > NAME_MAX || stem <= strlen(".plain")) {
-        return 0;
+    static const char *const names[] = {"lock", "run.json", "index.bin", "log.jsonl", "scores.h5"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const size_t n = strlen(names[i]);
+        if (begins(name, names[i]) && (name[n] == 0 || begins(name + n, ".tmp."))) {
+            return true;
+        }
     }
-    memcpy(plain, name, stem);
-    plain[stem] = 0;
-    return strcmp(plain + stem - strlen(".plain"), ".plain") == 0 ? writer_of(name, plain) : 0;
+    return begins(name, "lock.probe.") || begins(name, "journal-");
 }
 
 static bool is_plain(const char *name)
 {
-    const size_t n = strlen(name);
-    return n > 6 && strcmp(name + n - 6, ".plain") == 0;
-}
-
-/* A file of our own number was left by an earlier process of that number: it is asked before we write one. */
-static bool is_dead(pid_t writer)
-{
-    return writer == getpid() || (kill(writer, 0) != 0 && errno == ESRCH);
+    return strstr(name, ".plain") != NULL;
 }
 
 /* Calls `visit` for each entry but . and .., until it says false. False where the folder cannot be read. */
@@ -89,14 +70,21 @@ static bool is_regular(DIR *folder, const char *name)
 
 /* What stands in a directory without run.json. */
 struct contents {
-    char foreign[NAME_MAX + 16]; /* the first thing that is not ours, "" with none */
-    bool has_corpus, is_begun;   /* run.json.tmp.PID is there: a run took the directory and was killed */
+    char foreign[NAME_MAX + 16]; /* the first thing that is not a run's, "" with none */
+    char other[NAME_MAX + 16];   /* the first thing that is a run's, but not its lock */
+    bool has_lock;
 };
+
+static bool is_folder(DIR *folder, const char *name)
+{
+    struct stat info;
+    return fstatat(dirfd(folder), name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
+}
 
 static bool corpus_look(void *context, DIR *folder, const char *name)
 {
     struct contents *contents = context;
-    if (!is_regular(folder, name) || (!is_plain(name) && plain_writer(name) == 0)) {
+    if (!is_regular(folder, name) || !is_plain(name)) {
         snprintf(contents->foreign, sizeof contents->foreign, "corpus/%s", name);
         return false;
     }
@@ -106,32 +94,32 @@ static bool corpus_look(void *context, DIR *folder, const char *name)
 static bool top_look(void *context, DIR *folder, const char *name)
 {
     struct contents *contents = context;
-    struct stat info;
-    if (top_writer(name) > 0 && is_regular(folder, name)) {
-        contents->is_begun = contents->is_begun || writer_of(name, "run.json") > 0;
-        return true;
+    const bool is_file = is_run_file(name) && is_regular(folder, name);
+    const bool is_part =
+        (strcmp(name, "corpus") == 0 || strcmp(name, "shards") == 0) && is_folder(folder, name);
+    if (!is_file && !is_part) {
+        snprintf(contents->foreign, sizeof contents->foreign, "%s", name);
+        return false;
     }
-    if (strcmp(name, "corpus") == 0 && fstatat(dirfd(folder), name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-        S_ISDIR(info.st_mode)) {
-        contents->has_corpus = true;
-        return true;
+    /* Any start begins with the lock: without one, a file of a run's name is somebody else's. */
+    contents->has_lock = contents->has_lock || begins(name, "lock");
+    if (!begins(name, "lock")) {
+        snprintf(contents->other, sizeof contents->other, "%s", name);
     }
-    snprintf(contents->foreign, sizeof contents->foreign, "%s", name);
-    return false;
+    return true;
 }
 
 static wn_code contents_check(const struct wn_folder *folder, struct wn_error *err)
 {
-    struct contents contents = {.foreign = ""};
+    struct contents contents = {.foreign = "", .other = ""};
     WN_CHECK(entries_visit(folder->path, top_look, &contents), err, WN_IO, "%s: cannot be read: %s",
              folder->path, strerror(errno));
-    if (contents.has_corpus && contents.foreign[0] == 0) {
-        if (!contents.is_begun) {
-            snprintf(contents.foreign, sizeof contents.foreign, "corpus");
-        } else {
-            WN_CHECK(entries_visit(folder->corpus, corpus_look, &contents), err, WN_IO,
-                     "%s: cannot be read: %s", folder->corpus, strerror(errno));
-        }
+    if (!contents.has_lock && contents.foreign[0] == 0) {
+        memcpy(contents.foreign, contents.other, sizeof contents.foreign);
+    }
+    if (contents.foreign[0] == 0 && wn_path_exists(folder->corpus)) {
+        WN_CHECK(entries_visit(folder->corpus, corpus_look, &contents), err, WN_IO, "%s: cannot be read: %s",
+                 folder->corpus, strerror(errno));
     }
     WN_CHECK(contents.foreign[0] == 0, err, WN_USAGE,
              "%s: is not empty and no run directory (it holds %s but no run.json); it was left as it is: "
@@ -157,11 +145,11 @@ wn_code wn_folder_look(const char *path, struct wn_folder *out_folder, struct wn
     WN_TRY(name_make(out_folder->run_json, path, "run.json", err));
     WN_TRY(name_make(out_folder->scores, path, "scores.h5", err));
     WN_TRY(name_make(out_folder->corpus, path, "corpus", err));
+    WN_TRY(name_make(out_folder->index, path, "index.bin", err));
     struct stat info;
     if (stat(path, &info) != 0) {
         WN_CHECK(errno == ENOENT, err, errno == ENOTDIR ? WN_USAGE : WN_IO, "--out %s: %s", path,
                  strerror(errno));
-        out_folder->was_looked_at = true;
         return WN_OK;
     }
     WN_CHECK(S_ISDIR(info.st_mode), err, WN_USAGE, "--out %s: is a file, but a run directory is wanted",
@@ -171,109 +159,109 @@ wn_code wn_folder_look(const char *path, struct wn_folder *out_folder, struct wn
     if (!out_folder->has_run) {
         WN_TRY(contents_check(out_folder, err));
     }
-    out_folder->was_looked_at = true;
     return WN_OK;
 }
 
-static bool dead_remove(void *context, DIR *folder, const char *name)
+/* The lock is held: nobody else is writing here. */
+static bool temporary_remove(void *context, DIR *folder, const char *name)
 {
     (void)context;
-    const pid_t writer = top_writer(name);
-    if (writer > 0 && is_dead(writer) && is_regular(folder, name)) {
+    if (is_temporary(name) && !begins(name, "lock") && (is_run_file(name) || is_plain(name)) &&
+        is_regular(folder, name)) {
         (void)unlinkat(dirfd(folder), name, 0);
     }
     return true;
 }
 
-static bool dead_plain_remove(void *context, DIR *folder, const char *name)
+wn_code wn_folder_take(struct wn_folder *folder, struct wn_error *err)
 {
-    (void)context;
-    const pid_t writer = plain_writer(name);
-    if (writer > 0 && is_dead(writer) && is_regular(folder, name)) {
-        (void)unlinkat(dirfd(folder), name, 0);
-    }
-    return true;
-}
-
-/* Take away what processes that are gone were writing. What cannot be removed does no harm. */
-static void leftovers_remove(const struct wn_folder *folder)
-{
-    (void)entries_visit(folder->path, dead_remove, NULL);
-    (void)entries_visit(folder->corpus, dead_plain_remove, NULL);
-}
-
-wn_code wn_folder_make(struct wn_folder *folder, struct wn_error *err)
-{
+    const struct wn_lock_options options = {0};
     if (!wn_path_exists(folder->path)) {
         WN_TRY(wn_directory_make(folder->path, err));
         folder->was_made = true;
     }
-    if (folder->has_run) {
-        return WN_OK;
-    }
-    /* Before the corpus is unpacked: the bytes of a killed start would take the room that this one needs. */
-    leftovers_remove(folder);
-    return wn_file_create(folder->run_json, &folder->claim, err);
+    WN_TRY(wn_lock_take(folder->path, &options, &folder->lock, &folder->was_taken_over, err));
+    /* Whoever held it before may have gone on since this process looked. */
+    folder->has_run = wn_path_exists(folder->run_json);
+    folder->has_scores = wn_path_exists(folder->scores);
+    (void)entries_visit(folder->path, temporary_remove, NULL);
+    (void)entries_visit(folder->corpus, temporary_remove, NULL);
+    return WN_OK;
 }
 
-static wn_code run_write(struct wn_folder *folder, const struct wn_recipe *recipe, struct wn_error *err)
+static wn_code run_write(struct wn_folder *folder, struct wn_recipe *recipe, struct wn_error *err)
 {
     char *text = NULL;
+    struct wn_file *file = NULL;
     wn_code code = WN_OK;
-    WN_CHECK(folder->claim != NULL, err, WN_DEFECT, "%s is claimed before it is made", folder->path);
+    WN_CHECK(folder->lock != NULL, err, WN_DEFECT, "%s is claimed before it is taken", folder->path);
     WN_TRY(wn_recipe_print(recipe, &text, err));
-    WN_TRY_OR(done, wn_file_print(folder->claim, err, "%s\n", text));
-    WN_TRY_OR(done, wn_file_commit(&folder->claim, err));
-    folder->is_ours = true;
+    WN_TRY_OR(done, wn_file_create(folder->run_json, &file, err));
+    WN_TRY_OR(done, wn_file_print(file, err, "%s\n", text));
+    WN_TRY_OR(done, wn_lock_check(folder->lock, err));
+    WN_TRY_OR(done, wn_file_commit(&file, err));
+    folder->has_run = true;
 done:
+    wn_file_abandon(&file);
     free(text);
     return code;
 }
 
-wn_code wn_folder_claim(struct wn_folder *folder, const struct wn_recipe *recipe, bool dry_run,
+wn_code wn_folder_claim(struct wn_folder *folder, struct wn_recipe *recipe, bool dry_run,
                         struct wn_error *err)
 {
-    if (!folder->has_run) {
-        return dry_run ? WN_OK : run_write(folder, recipe, err);
-    }
     struct wn_map map = {0};
-    WN_TRY(wn_map_open(folder->run_json, WN_RUN, &map, err));
-    const wn_code code = wn_recipe_compare(recipe, folder->run_json, map.bytes, err);
-    wn_map_close(&map);
-    folder->is_ours = code == WN_OK && !folder->has_scores && !dry_run;
-    if (code == WN_OK && !dry_run) {
-        leftovers_remove(folder);
+    const bool is_old = folder->has_run;
+    if (!is_old) {
+        WN_TRY(dry_run ? WN_OK : run_write(folder, recipe, err));
+        if (dry_run) {
+            return WN_OK;
+        }
     }
+    WN_TRY(wn_map_open(folder->run_json, WN_RUN, &map, err));
+    const wn_code code = is_old ? wn_recipe_compare(recipe, folder->run_json, map.bytes, err) : WN_OK;
+    wn_hash128_text(map.bytes, recipe->run_hash);
+    wn_map_close(&map);
     return code;
 }
 
-static bool plain_remove(void *context, DIR *folder, const char *name)
+static bool run_remove(void *context, DIR *folder, const char *name)
 {
     (void)context;
-    const pid_t writer = plain_writer(name);
-    if ((is_plain(name) || (writer > 0 && is_dead(writer))) && is_regular(folder, name)) {
+    if (!begins(name, "lock") && (is_run_file(name) || is_plain(name)) && is_regular(folder, name)) {
         (void)unlinkat(dirfd(folder), name, 0);
     }
     return true;
 }
 
-void wn_folder_tidy(struct wn_folder *folder, bool keep_run)
+/* What starts that were killed while they took the lock left: nobody makes such a file and needs it while the lock is
+ * held. */
+static bool lock_part_remove(void *context, DIR *folder, const char *name)
 {
-    const bool was_begun = folder->claim != NULL || folder->is_ours;
-    wn_file_abandon(&folder->claim);
-    const bool may_remove = folder->is_ours || !folder->has_run;
-    if (!may_remove || folder->has_scores || (folder->is_ours && keep_run)) {
+    (void)context;
+    if ((begins(name, "lock.tmp.") || begins(name, "lock.probe.")) && is_regular(folder, name)) {
+        (void)unlinkat(dirfd(folder), name, 0);
+    }
+    return true;
+}
+
+void wn_folder_leave(struct wn_folder *folder, bool keep_run)
+{
+    if (folder->lock == NULL) {
         return;
     }
-    /* The directory was new, empty, or claimed by us with nothing finished: what is in it was made by this run. */
-    if (folder->is_ours) {
-        (void)unlink(folder->run_json);
-    }
-    if (folder->was_looked_at && was_begun) {
-        (void)entries_visit(folder->corpus, plain_remove, NULL);
+    /* Without run.json nobody could tell whose it is. */
+    const bool goes = (!keep_run || !folder->has_run) && !folder->has_scores;
+    if (goes) {
+        struct wn_error ignored;
+        (void)wn_journals_remove(folder->path, &ignored);
+        (void)entries_visit(folder->path, run_remove, NULL);
+        (void)entries_visit(folder->corpus, run_remove, NULL);
         (void)rmdir(folder->corpus);
     }
-    if (folder->was_made) {
+    (void)entries_visit(folder->path, lock_part_remove, NULL);
+    wn_lock_release(&folder->lock);
+    if (goes && folder->was_made) {
         (void)rmdir(folder->path);
     }
 }

@@ -6,34 +6,32 @@
 
 #include "base/base.h"
 #include "cluster/recipe.h"
+#include "store/store.h"
 
 #include <stdbool.h>
 
 struct wn_folder {
-    char run_json[WN_JOB_PATH], scores[WN_JOB_PATH], corpus[WN_JOB_PATH];
+    char run_json[WN_JOB_PATH], scores[WN_JOB_PATH], corpus[WN_JOB_PATH], index[WN_JOB_PATH];
     const char *path; /* borrowed */
     bool has_run;     /* run.json is there: the directory has an owner */
     bool has_scores;
-    bool was_looked_at; /* and found to be new, empty or a run */
-    bool was_made;      /* by this process */
-    bool is_ours;       /* claimed by this process, and nothing finished in it */
-    struct wn_file
-        *claim; /* run.json in the making: says whose the directory is while the corpus is unpacked */
+    bool was_made;        /* by this process */
+    bool was_taken_over;  /* a stale lock was */
+    struct wn_lock *lock; /* NULL until it is taken */
 };
 
-/* Look at `path`. WN_USAGE where it is a file or a directory with other things in it; nothing is touched. A start that was
- * killed may have left run.json.tmp.PID, scores.h5.tmp.PID and, beside the first, corpus/ with plain copies: these are no
- * other things. */
+/* Look at `path`. WN_USAGE where it is a file or a directory with other things in it; nothing is touched. A directory
+ * without run.json that holds a lock was begun by a start that was killed: what a run writes is then no other thing. */
 wn_code wn_folder_look(const char *path, struct wn_folder *out_folder, struct wn_error *err);
-/* Make it where it is not there and, unless it has a run, begin run.json in it (`claim`); what dead processes were writing
- * there is removed. wn_folder_claim or wn_folder_tidy ends what is begun. WN_IO. */
-wn_code wn_folder_make(struct wn_folder *folder, struct wn_error *err);
-/* Where run.json exists: WN_RUN unless it is of the same recipe; then what dead processes were writing is removed. Else
- * write it. With `dry_run` nothing is changed. */
-wn_code wn_folder_claim(struct wn_folder *folder, const struct wn_recipe *recipe, bool dry_run,
+/* Make it where it is not there, take its lock, look again, and remove what dead processes were writing in it. WN_RUN
+ * where another job holds it; WN_IO. Not for a run whose scores are there. */
+wn_code wn_folder_take(struct wn_folder *folder, struct wn_error *err);
+/* Where run.json exists: WN_RUN unless it is of the same recipe. Else write it, unless `dry_run`. Fills
+ * recipe->run_hash where there is a run.json. */
+wn_code wn_folder_claim(struct wn_folder *folder, struct wn_recipe *recipe, bool dry_run,
                         struct wn_error *err);
-/* After a failure: take away run.json, RUN/corpus and the directory itself, as far as this run made them. With
- * `keep_run` a directory that was claimed stays as it is. */
-void wn_folder_tidy(struct wn_folder *folder, bool keep_run);
+/* Give the lock back. Where not `keep_run`, or where there is no run.json, take away before it what this start made or an earlier one left: all that a
+ * run writes, and the directory if it was made here. Never a run with scores. */
+void wn_folder_leave(struct wn_folder *folder, bool keep_run);
 
 #endif

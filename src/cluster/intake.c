@@ -36,19 +36,13 @@ static bool is_scored(uint32_t status)
     return status == WN_STATUS_OK || status == WN_STATUS_TRUNCATED;
 }
 
-static void report(const struct wn_intake *intake, bool message_follows)
+void wn_intake_hush(struct wn_intake *intake)
 {
-    if (intake->job->progress == NULL) {
-        return;
+    if (intake->job->progress != NULL) {
+        struct wn_job_progress progress = *intake->progress;
+        progress.message_follows = true;
+        intake->job->progress(intake->job->progress_context, &progress);
     }
-    const struct wn_job_progress progress = {.stage = "scoring",
-                                             .done = intake->result->records,
-                                             .total = intake->total,
-                                             .bad = intake->bad,
-                                             .tokens = wn_scorer_counts(intake->scorer).tokens,
-                                             .seconds = wn_clock() - intake->begun,
-                                             .message_follows = message_follows};
-    intake->job->progress(intake->job->progress_context, &progress);
 }
 
 static double percent(uint64_t part, uint64_t whole)
@@ -63,7 +57,8 @@ void wn_intake_shares(struct wn_intake *intake)
     const uint64_t n = result->records;
     const uint64_t cut = result->by_status[WN_STATUS_TRUNCATED];
     const uint64_t scored = result->by_status[WN_STATUS_OK] + cut;
-    report(intake, true);
+    intake->said_shares = true;
+    wn_intake_hush(intake);
     wn_log_info(log, "%llu records: ok %.1f %%, truncated %.1f %%, empty answer %.1f %%, IFD above 1 %.1f %%",
                 (unsigned long long)n, percent(result->by_status[WN_STATUS_OK], n), percent(cut, n),
                 percent(result->by_status[WN_STATUS_EMPTY_ANSWER], n),
@@ -88,123 +83,69 @@ void wn_intake_shares(struct wn_intake *intake)
 }
 
 /* Count a bad record, name the first few, and end the run where there are too many. */
-static wn_code bad_judge(struct wn_intake *intake, const struct wn_record_rows *rows, uint32_t status,
-                         struct wn_error *err)
+static wn_code bad_judge(struct wn_intake *intake, uint64_t record, uint32_t status,
+                         const struct wn_bad_note *note, struct wn_error *err)
 {
     const struct wn_job *job = intake->job;
-    struct wn_span where;
-    intake->bad++;
-    if (intake->bad <= WN_BAD_SHOWN || job->strict) {
-        WN_TRY(wn_corpus_where(intake->corpus, &rows->place, intake->arena, &where, err));
-        char text[sizeof intake->first_bad];
-        snprintf(text, sizeof text, "%.*s: %s%s%.*s", (int)where.size, where.data,
-                 wn_status_name((int)status), rows->why.size > 0 ? ": " : "",
-                 (int)(rows->why.size < 300 ? rows->why.size : 300),
-                 rows->why.size > 0 ? rows->why.data : "");
-        if (intake->bad == 1) {
-            memcpy(intake->first_bad, text, sizeof text);
-        }
-        WN_CHECK(!job->strict, err, WN_INPUT, "%s; --strict stops at the first bad record", text);
-        report(intake, true);
+    char text[WN_BAD_TEXT];
+    if (note != NULL) {
+        memcpy(text, note->text, sizeof text);
+    } else {
+        snprintf(text, sizeof text, "record %llu: %s", (unsigned long long)record,
+                 wn_status_name((int)status));
+    }
+    intake->progress->bad++;
+    if (intake->first_bad[0] == 0) {
+        memcpy(intake->first_bad, text, sizeof text);
+    }
+    WN_CHECK(!job->strict, err, WN_INPUT, "%s; --strict stops at the first bad record", text);
+    if (intake->shown < WN_BAD_SHOWN) {
+        intake->shown++;
+        wn_intake_hush(intake);
         wn_log_warn(job->log, "%s%s", text,
-                    intake->bad == WN_BAD_SHOWN ? " (bad records after this one are counted, not named)"
-                                                : "");
+                    intake->shown == WN_BAD_SHOWN ? " (bad records after this one are counted, not named)"
+                                                  : "");
     }
-    return wn_bad_judge(intake->bad, intake->result->records, job->max_bad, intake->first_bad, err);
+    return wn_bad_judge(intake->progress->bad, intake->result->records, job->max_bad, intake->first_bad, err);
 }
 
-/* The scored tokens of all turns that count, one after another. */
-struct tokens {
-    const int32_t *ids;
-    const float *losses;
-};
-
-static wn_code tokens_join(struct wn_intake *intake, const struct wn_record_rows *rows,
-                           const struct wn_side_tokens *sides, uint32_t k, struct tokens *out,
-                           struct wn_error *err)
+static const struct wn_bad_note *note_find(const struct wn_result *result, uint64_t record)
 {
-    *out = (struct tokens){0};
-    if (sides == NULL || k == 0) {
-        return WN_OK;
-    }
-    bool any = false;
-    for (uint32_t i = 0; i < rows->n_rows; i++) {
-        any = any || is_scored(rows->rows[i].status);
-    }
-    int32_t *ids = NULL;
-    float *losses = NULL;
-    WN_TRY(WN_ARENA_NEW(intake->arena, k, &ids, err));
-    WN_TRY(WN_ARENA_NEW(intake->arena, k, &losses, err));
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < rows->n_rows; i++) {
-        const struct wn_side_tokens *side = &sides[i];
-        /* The fold sums the turns that could be scored; where there is none, it is the first turn. */
-        const bool counts = any ? is_scored(rows->rows[i].status) : i == 0;
-        if (!counts || side->k == 0) {
-            continue;
+    for (uint32_t i = 0; i < result->n_bad; i++) {
+        if (result->bad[i].record == record) {
+            return &result->bad[i];
         }
-        WN_CHECK(side->k <= k - n && side->k <= side->n, err, WN_DEFECT,
-                 "record %llu: the turns have more token losses than their fold",
-                 (unsigned long long)rows->place.index);
-        memcpy(ids + n, side->ids + (side->n - side->k), side->k * sizeof *ids);
-        memcpy(losses + n, side->losses, side->k * sizeof *losses);
-        n += side->k;
     }
-    WN_CHECK(n == k, err, WN_DEFECT, "record %llu: %u token losses were given, but the fold has %u",
-             (unsigned long long)rows->place.index, n, k);
-    *out = (struct tokens){ids, losses};
-    return WN_OK;
+    return NULL;
 }
 
-static wn_code record_store(struct wn_intake *intake, const struct wn_record_rows *rows,
-                            const struct wn_row *fold, double turn_mean, struct wn_error *err)
+wn_code wn_intake_take(struct wn_intake *intake, const struct wn_result *result, struct wn_error *err)
 {
-    struct tokens cond;
-    struct tokens direct;
-    WN_TRY(tokens_join(intake, rows, rows->cond, fold->cond.k, &cond, err));
-    WN_TRY(tokens_join(intake, rows, rows->direct, fold->direct.k, &direct, err));
-    const struct wn_store_record record = {.index = rows->place.index,
-                                           .id_hash = rows->place.id_hash,
-                                           .offset = rows->place.offset,
-                                           .length = rows->place.length,
-                                           .file = rows->place.file,
-                                           .fold = *fold,
-                                           .turn_mean = turn_mean,
-                                           .rows = rows->rows,
-                                           .n_rows = rows->n_rows,
-                                           .cond_ids = cond.ids,
-                                           .direct_ids = direct.ids,
-                                           .cond_losses = cond.losses,
-                                           .direct_losses = direct.losses};
-    return wn_store_put(intake->store, &record, err);
-}
-
-wn_code wn_intake_put(void *context, const struct wn_record_rows *rows, struct wn_error *err)
-{
-    struct wn_intake *intake = context;
-    char what[96];
-    snprintf(what, sizeof what, "scoring, after %llu of %llu records",
-             (unsigned long long)intake->result->records, (unsigned long long)intake->total);
-    WN_TRY(wn_stop_check(intake->stop, what, err));
-    wn_arena_reset(intake->arena);
-    struct wn_row fold;
-    double turn_mean = 0;
-    wn_row_fold(rows->rows, rows->n_rows, &fold, &turn_mean);
-    WN_CHECK(fold.status < WN_STATUS_COUNT, err, WN_DEFECT, "record %llu: status %u is not known",
-             (unsigned long long)rows->place.index, fold.status);
-    if (intake->store != NULL) {
-        WN_TRY(record_store(intake, rows, &fold, turn_mean, err));
+    struct wn_job_result *const all = intake->result;
+    struct wn_span left = wn_bytes_span(&result->rows);
+    for (uint64_t i = 0; i < result->head.count; i++) {
+        struct wn_store_record record;
+        wn_arena_reset(intake->arena);
+        WN_TRY(wn_rows_take(&left, NULL, result->head.first + i, intake->arena, &record, err));
+        const struct wn_row *fold = &record.fold;
+        all->records++;
+        all->by_status[fold->status]++;
+        all->ifd_above_one += is_scored(fold->status) && wn_row_ifd_ppl(fold) > 1 ? 1 : 0;
+        if (wn_status_is_bad(fold->status)) {
+            WN_TRY(bad_judge(intake, record.index, fold->status, note_find(result, record.index), err));
+        }
+        if (all->records == WN_SHARES_AFTER && !intake->said_shares) {
+            wn_intake_shares(intake);
+        }
     }
-    struct wn_job_result *result = intake->result;
-    result->records++;
-    result->by_status[fold.status]++;
-    result->ifd_above_one += is_scored(fold.status) && wn_row_ifd_ppl(&fold) > 1 ? 1 : 0;
-    if (wn_status_is_bad(fold.status)) {
-        WN_TRY(bad_judge(intake, rows, fold.status, err));
-    }
-    if (result->records == WN_SHARES_AFTER && intake->total > WN_SHARES_AFTER) {
-        wn_intake_shares(intake);
-    }
-    report(intake, false);
+    all->counts.records += result->counts.records;
+    all->counts.samples += result->counts.samples;
+    all->counts.tokens += result->counts.tokens;
+    all->counts.wants += result->counts.wants;
+    all->counts.batches += result->counts.batches;
+    all->counts.rows += result->counts.rows;
+    all->counts.header_tokens += result->counts.header_tokens;
+    all->counts.flops += result->counts.flops;
+    all->counts.seconds_model += result->counts.seconds_model;
     return WN_OK;
 }

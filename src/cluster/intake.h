@@ -1,4 +1,4 @@
-/* Where rows go: counted, judged, folded and put into the store, record by record, in order.
+/* Where results are taken in: counted and judged, record by record, before they are journaled.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef WINNOW_CLUSTER_INTAKE_H
@@ -6,35 +6,33 @@
 
 #include "base/base.h"
 #include "cluster/cluster.h"
-#include "store/store.h"
+#include "cluster/wire.h"
 
 /* The line of shares is said after so many records, and at the end. */
-enum { WN_SHARES_AFTER = 1000, WN_BAD_SHOWN = 5 };
+enum { WN_SHARES_AFTER = 1000 };
 
 struct wn_intake {
     const struct wn_job *job;
-    const struct wn_corpus *corpus;
-    const struct wn_scorer *scorer;
-    const struct wn_stop *stop;
-    struct wn_store *store;
-    struct wn_job_result *result; /* counts are kept here */
-    struct wn_arena *arena;       /* of one record */
-    uint64_t total;               /* records of this job */
+    struct wn_job_result *result;     /* counts are kept here, those of earlier starts among them */
+    struct wn_arena *arena;           /* of one record */
+    struct wn_job_progress *progress; /* what the next report will say; `bad` is kept here */
     int32_t max_length, positions;
-    double begun; /* wn_clock() */
-    uint64_t bad;
-    bool warned_ifd, warned_cut;
-    char first_bad[512];
+    uint64_t shown; /* bad records that were named */
+    bool warned_ifd, warned_cut, said_shares;
+    char first_bad[WN_BAD_TEXT];
 };
 
 /* Seconds of a clock that never goes back. */
 double wn_clock(void);
 
-/* struct wn_row_sink's put, with a struct wn_intake as context. WN_STOPPED after a signal; WN_INPUT for --strict and
- * --max-bad, naming the first bad record. */
-wn_code wn_intake_put(void *context, const struct wn_record_rows *rows, struct wn_error *err);
+/* Count the records of a result in their order. WN_INPUT for --strict and --max-bad, naming the first bad record: then
+ * the result is not to be journaled. WN_IO where its rows are none. */
+wn_code wn_intake_take(struct wn_intake *intake, const struct wn_result *result, struct wn_error *err);
 
 /* One line: the shares of ok, truncated, empty and IFD above 1, and warnings with their likely cause. */
 void wn_intake_shares(struct wn_intake *intake);
+
+/* A line of the log comes: take a progress bar away. */
+void wn_intake_hush(struct wn_intake *intake);
 
 #endif

@@ -38,8 +38,11 @@ static struct wn_json *options_make(const struct wn_recipe *recipe)
                   score->direct_window == WN_WINDOW_HEADER ? "header" : "published") &&
          wn_json_add_boolean(options, "aligned", score->aligned) &&
          wn_json_add_boolean(options, "keep_token_losses", score->keep_tokens) &&
-         wn_json_add_integer(options, "first", (int64_t)recipe->first) &&
-         wn_json_add_integer(options, "count", (int64_t)recipe->count) &&
+         wn_json_add_integer(options, "first", (int64_t)job->first) &&
+         wn_json_add_integer(options, "count", (int64_t)job->count) &&
+         wn_json_add_integer(options, "shard", (int64_t)job->shard) &&
+         wn_json_add_integer(options, "shards", (int64_t)job->shards) &&
+         add_text(options, "id_key", job->corpus.id_key) &&
          add_text(options, "form", wn_form_name(wn_corpus_form(recipe->corpus))) &&
          add_text(options, "dataset", job->corpus.dataset) &&
          add_text(options, "dataset_info", job->corpus.dataset_info);
@@ -53,8 +56,9 @@ static struct wn_json *options_make(const struct wn_recipe *recipe)
     return options;
 }
 
-/* One file of the corpus. Its time is recorded for people; content decides. */
-static struct wn_json *file_make(const struct wn_corpus_file *file, bool has_time)
+/* One file of the corpus: as it was found at the start (`is_whole` false), where its time and stored size are recorded
+ * for people, or as the whole index knows it. Content decides, not this. */
+static struct wn_json *file_make(const struct wn_corpus_file *file, bool is_whole)
 {
     char absolute[PATH_MAX];
     struct stat info;
@@ -62,10 +66,12 @@ static struct wn_json *file_make(const struct wn_corpus_file *file, bool has_tim
     const char *path = realpath(file->path, absolute) != NULL ? absolute : file->path;
     bool ok = object != NULL && add_text(object, "path", path) &&
               wn_json_add_integer(object, "size", (int64_t)file->size) &&
-              wn_json_add_integer(object, "records", (int64_t)file->records) &&
               add_text(object, "container", file->is_array ? "array" : "lines") &&
-              add_text(object, "compression", file->compression) && add_text(object, "hash", file->hash);
-    if (ok && has_time && stat(file->path, &info) == 0) {
+              add_text(object, "compression", file->compression);
+    if (ok && is_whole) {
+        ok = wn_json_add_integer(object, "records", (int64_t)file->records) &&
+             add_text(object, "hash", file->hash);
+    } else if (ok && stat(file->path, &info) == 0) {
         ok = wn_json_add_integer(object, "stored_size", (int64_t)info.st_size) &&
              wn_json_add_integer(object, "modified", (int64_t)info.st_mtim.tv_sec);
     }
@@ -76,12 +82,12 @@ static struct wn_json *file_make(const struct wn_corpus_file *file, bool has_tim
     return object;
 }
 
-static struct wn_json *files_make(const struct wn_corpus *corpus, bool has_time)
+static struct wn_json *files_make(const struct wn_corpus *corpus, bool is_whole)
 {
     struct wn_json *files = wn_json_new_array();
     for (size_t i = 0; files != NULL && i < wn_corpus_n_files(corpus); i++) {
         const struct wn_corpus_file file = wn_corpus_file(corpus, i);
-        struct wn_json *object = file_make(&file, has_time);
+        struct wn_json *object = file_make(&file, is_whole);
         if (object == NULL || !wn_json_append_value(files, object)) {
             wn_json_free(files);
             return NULL;
@@ -164,13 +170,12 @@ wn_code wn_recipe_print(const struct wn_recipe *recipe, char **out_text, struct 
     char time_text[21];
     wn_time_text(time_text);
     struct wn_json *root = wn_json_new_object();
-    const bool ok = put(root, "passes", passes) && add_text(root, "schema", "winnow-run") &&
-                    wn_json_add_integer(root, "schema_version", WN_RUN_SCHEMA_VERSION) &&
-                    add_text(root, "tool_version", recipe->job->version) &&
-                    add_text(root, "command_line", recipe->job->command_line) &&
-                    add_text(root, "begun", time_text) && add_text(root, "input_hash", recipe->corpus_hash) &&
-                    put(root, "inputs", files_make(recipe->corpus, true)) &&
-                    put(root, "options", options_make(recipe));
+    const bool ok =
+        put(root, "passes", passes) && add_text(root, "schema", "winnow-run") &&
+        wn_json_add_integer(root, "schema_version", WN_RUN_SCHEMA_VERSION) &&
+        add_text(root, "tool_version", recipe->job->version) &&
+        add_text(root, "command_line", recipe->job->command_line) && add_text(root, "begun", time_text) &&
+        put(root, "inputs", files_make(recipe->corpus, false)) && put(root, "options", options_make(recipe));
     wn_code code = WN_OK;
     if (ok) {
         code = wn_json_print(root, true, out_text, err);
@@ -188,12 +193,12 @@ struct agreed {
 };
 
 static const struct agreed agreed[] = {
-    {{"input_hash"}, "the corpus (hash of its content)"},
+    /* The backend first: the one of tests hashes no weights. */
+    {{"passes", "0", "numeric", "backend"}, "the device's backend"},
     {{"passes", "0", "model", "hash"}, "the model (hash of its weights and configuration)"},
     {{"passes", "0", "tokenizer", "hash"}, "the tokenizer (hash)"},
     {{"passes", "0", "method"}, "--method"},
     {{"passes", "0", "profile"}, "--profile"},
-    {{"passes", "0", "numeric", "backend"}, "the device's backend"},
     {{"passes", "0", "numeric", "dtype"}, "--dtype"},
     {{"passes", "0", "numeric", "kernels"}, "the kernel set"},
     {{"passes", "0", "numeric", "library"}, "the library of the products"},
@@ -207,6 +212,9 @@ static const struct agreed agreed[] = {
     {{"options", "keep_token_losses"}, "--keep-token-losses"},
     {{"options", "first"}, "the first record of --range"},
     {{"options", "count"}, "the number of records of --range and --limit"},
+    {{"options", "shard"}, "--shard K/N: K"},
+    {{"options", "shards"}, "--shard K/N: N"},
+    {{"options", "id_key"}, "--id-key"},
     {{"options", "form"}, "--form"},
     {{"options", "dataset"}, "--dataset"},
     {{"options", "map"}, "--map"},
@@ -308,6 +316,10 @@ static wn_code agreed_compare(const struct agreed *way, const struct wn_json *ol
     wn_code code = WN_OK;
     WN_TRY_OR(done, wn_json_print(old_value, false, &old_text, err));
     WN_TRY_OR(done, wn_json_print(reach(now, way), false, &now_text, err));
+    /* No limit is kept as 0. */
+    const bool is_count = way->keys[1] != NULL && strcmp(way->keys[1], "count") == 0;
+    const char *const then = is_count && strcmp(old_text, "0") == 0 ? "all" : old_text;
+    const char *const here = is_count && strcmp(now_text, "0") == 0 ? "all" : now_text;
     if (strcmp(old_text, now_text) != 0 && strcmp(way->what, "--profile") == 0) {
         code = profile_fail(old_value, reach(now, way), path, err);
     } else if (strcmp(old_text, now_text) != 0) {
@@ -315,7 +327,7 @@ static wn_code agreed_compare(const struct agreed *way, const struct wn_json *ol
             err, WN_RUN, __FILE__, __LINE__,
             "%s: this run differs in %s: %.600s there, %.600s now; choose another --out, or remove that "
             "directory",
-            path, way->what, old_text, now_text);
+            path, way->what, then, here);
     }
 done:
     free(old_text);
@@ -349,19 +361,25 @@ done:
 
 wn_code wn_recipe_fill(struct wn_recipe *recipe, struct wn_error *err)
 {
-    wn_corpus_hash(recipe->corpus, recipe->corpus_hash);
     struct wn_json *options = options_make(recipe);
-    struct wn_json *files = files_make(recipe->corpus, false);
     wn_code code = WN_OK;
-    if (options == NULL || files == NULL) {
+    if (options == NULL) {
         code = wn_error_set(err, WN_DEVICE, __FILE__, __LINE__, "out of memory for the recipe");
         goto done;
     }
     WN_TRY_OR(done, wn_json_print(options, false, &recipe->options_json, err));
-    WN_TRY_OR(done, wn_json_print(files, false, &recipe->corpus_files_json, err));
     WN_TRY_OR(done, wn_profile_print(recipe->profile, &recipe->profile_json, err));
 done:
     wn_json_free(options);
+    return code;
+}
+
+wn_code wn_recipe_finish(struct wn_recipe *recipe, struct wn_error *err)
+{
+    wn_corpus_hash(recipe->corpus, recipe->corpus_hash);
+    struct wn_json *files = files_make(recipe->corpus, true);
+    WN_CHECK(files != NULL, err, WN_DEVICE, "out of memory for the recipe");
+    const wn_code code = wn_json_print(files, false, &recipe->corpus_files_json, err);
     wn_json_free(files);
     return code;
 }

@@ -8,7 +8,7 @@
 
 #include <limits.h>
 
-enum { WN_RUN_SCHEMA_VERSION = 1 };
+enum { WN_RUN_SCHEMA_VERSION = 2 };
 
 /* A job with everything resolved. Borrowed but for the texts, which wn_recipe_free frees. */
 struct wn_recipe {
@@ -18,14 +18,17 @@ struct wn_recipe {
     const struct wn_model_info *model;
     struct wn_tokenizer_info tokenizer;
     int32_t max_length;          /* the window in force */
-    uint64_t first, count;       /* records scored */
+    uint64_t first, count;       /* records scored; known when the index is whole */
     char model_folder[PATH_MAX]; /* links resolved */
+    char run_hash[33];           /* of the bytes of run.json: what journals of this run name */
     char corpus_hash[33];
     char *profile_json, *options_json, *corpus_files_json; /* one line each */
 };
 
-/* Fill the texts of a recipe whose other members are set. */
+/* Fill the texts of a recipe whose other members are set, but those of a whole index. */
 wn_code wn_recipe_fill(struct wn_recipe *recipe, struct wn_error *err);
+/* corpus_hash and corpus_files_json, of a corpus whose index is whole. */
+wn_code wn_recipe_finish(struct wn_recipe *recipe, struct wn_error *err);
 void wn_recipe_free(struct wn_recipe *recipe);
 
 /* run.json as text in new memory (free). */

@@ -4,7 +4,8 @@
  * A record is one JSON object, known by its global index over all files in the order given. The corpus keeps an index
  * of blocks, not of records, so its memory does not grow with the number of records' bytes; a span is found by
  * scanning one block. Bytes are never changed: a record's span is what a selection copies.
- * One wn_corpus is read-only and shared by threads; each thread has a reader of its own.
+ * One wn_corpus is shared by threads; each thread has a reader of its own. Its index may still grow (wn_corpus_begin,
+ * wn_corpus_step) while readers read what is known.
  */
 #ifndef WINNOW_CORPUS_CORPUS_H
 #define WINNOW_CORPUS_CORPUS_H
@@ -30,7 +31,12 @@ struct wn_corpus_options {
     size_t n_map;
     const char *dataset_info; /* LLaMA-Factory's dataset_info.json, or NULL */
     const char *dataset;      /* the entry of it */
-    const char *spool; /* folder for the plain bytes of compressed files; NULL: an unlinked temporary file */
+    const char *spool; /* folder for the plain bytes of compressed files; NULL: an unlinked temporary file. A plain
+                           copy is named by the hash of the compressed bytes (32 digits and ".plain"), so one that is
+                           there already is used again, also by another run */
+    const char *index; /* wn_corpus_begin: file that keeps the index between starts of a run, or NULL */
+    const char *id_key; /* --id-key: id_hash is that of this field's value (a text's bytes, else as it is written);
+                            where a record lacks it, and with NULL, that of the record's bytes */
 };
 
 struct wn_corpus;
@@ -43,7 +49,34 @@ wn_code wn_corpus_open(const struct wn_corpus_options *options, struct wn_corpus
                        struct wn_error *err);
 void wn_corpus_free(struct wn_corpus *corpus);
 
-uint64_t wn_corpus_count(const struct wn_corpus *corpus);
+/* The same in steps, so that records can be read while the rest is indexed. wn_corpus_begin opens the files, unpacks
+ * what is compressed, and decides the form, for which it indexes as far as needed. wn_corpus_step goes on by one block;
+ * one thread at a time may call it. *out_done is true when the index is whole: then count, hashes and wn_corpus_file
+ * are final. Before that only records below wn_corpus_known may be read, and wn_corpus_count must not be asked.
+ *
+ * With options->index the blocks are kept in that file (frames of base/frame.h, written before a block is known), and
+ * begin reads what is there: each step then holds a block of the files against its hash instead of scanning it, and the
+ * scan goes on behind the last one. A torn tail of the file is cut off. WN_RUN, naming file and bytes, where the corpus
+ * is another one than that of the index: number of files, a size, or the bytes of a block differ; names and times do not
+ * count. WN_INPUT as wn_corpus_open, but a torn array is found only when the index gets there. */
+wn_code wn_corpus_begin(const struct wn_corpus_options *options, struct wn_corpus **out_corpus,
+                        struct wn_error *err);
+wn_code wn_corpus_step(struct wn_corpus *corpus, bool *out_done, struct wn_error *err);
+/* Records that may be read: grows with each step. Any thread. */
+uint64_t wn_corpus_known(const struct wn_corpus *corpus);
+bool wn_corpus_is_whole(const struct wn_corpus *corpus); /* any thread */
+/* Bytes of all files together, and those behind which the index stands. Any thread. */
+uint64_t wn_corpus_bytes(const struct wn_corpus *corpus);
+uint64_t wn_corpus_bytes_known(const struct wn_corpus *corpus);
+/* fdatasync of the index file, so that what is known survives a power cut. From the thread that steps or any other;
+ * nothing where there is no index file. WN_IO. */
+wn_code wn_corpus_index_sync(struct wn_corpus *corpus, struct wn_error *err);
+
+/* Plain bytes that the compressed files among `paths` will need, counted by unpacking them once without keeping
+ * anything; 0 where none is compressed. WN_INPUT as wn_corpus_open. */
+wn_code wn_corpus_plain_bytes(const char *const *paths, size_t n_paths, uint64_t *out_bytes, struct wn_error *err);
+
+uint64_t wn_corpus_count(const struct wn_corpus *corpus); /* of a whole index */
 enum wn_form wn_corpus_form(const struct wn_corpus *corpus);
 /* "alpaca (instruction in "instruction", ...; told by record 0)": what was decided and by what; lives with the corpus. */
 const char *wn_corpus_form_text(const struct wn_corpus *corpus);
@@ -60,7 +93,7 @@ struct wn_corpus_file {
 };
 size_t wn_corpus_n_files(const struct wn_corpus *corpus);
 struct wn_corpus_file wn_corpus_file(const struct wn_corpus *corpus, size_t file);
-/* XXH3-128 over all files' plain bytes, in order: what decides on resume. */
+/* XXH3-128 over the hashes of all files, in order: equal for equal contents, whatever the files are called. */
 void wn_corpus_hash(const struct wn_corpus *corpus, char out_text[33]);
 
 /* Where a record stands. */

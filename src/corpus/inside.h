@@ -8,6 +8,7 @@
 #include "corpus/corpus.h"
 #include "corpus/scan.h"
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 /* ---- source.c, unpack.c: one file's plain bytes ---- */
@@ -17,6 +18,7 @@ struct wn_source {
     struct wn_span bytes;    /* plain */
     struct wn_map map;       /* the file, or its plain copy in the spool folder */
     struct wn_span unnamed;  /* mapping of an unlinked temporary file, or empty */
+    struct wn_map packed;    /* the compressed file, until it is unpacked; else zeroed */
     const char *compression; /* "none", "gzip", "zstd" */
     bool is_array;
     const char *stored; /* the path that `map` maps; borrowed: the corpus' arena */
@@ -24,29 +26,48 @@ struct wn_source {
     ino_t inode;
 };
 
-/* Map `path`, unpack it where it is compressed, refuse what is no text of records, tell the container. `name`
- * is the name of its plain copy in the folder `spool` (which may be NULL). */
-wn_code wn_source_open(const char *path, const char *spool, const char *name, struct wn_arena *arena,
-                       struct wn_source *out_source, struct wn_error *err);
+/* Map the file `path`, and tell whether it is compressed: then only `packed` is set. A source is zeroed before. */
+wn_code wn_source_open(const char *path, struct wn_source *out_source, struct wn_error *err);
+/* Where the file is compressed: unpack it to `stored`, or use the copy that is there; `stored` NULL: to an unlinked
+ * temporary file. Then refuse what is no text of records, and tell the container. `spool`: the folder of `stored`. */
+wn_code wn_source_settle(struct wn_source *source, const char *spool, struct wn_error *err);
 void wn_source_close(struct wn_source *source); /* a zeroed source is allowed */
 /* WN_INPUT where the mapped file has become shorter than it was: reading on would kill the process. */
 wn_code wn_source_check(const struct wn_source *source, struct wn_error *err);
+/* Give the pages back that hold these plain bytes, and those a little before them: who read them is done. They are read
+ * again from the file where somebody else still needs them. */
+void wn_source_release(const struct wn_source *source, uint64_t offset, uint64_t size);
+/* Folder for temporary files: $TMPDIR or /tmp. */
+const char *wn_temporary_folder(void);
 
 /* "gzip", "zstd" or "none" by the first bytes. */
 const char *wn_compression_of(struct wn_span bytes);
 
-/* Where unpacked bytes go: a named file, or a temporary one without a name. */
+/* Where unpacked bytes go: a named file, or a temporary one without a name, or nowhere, to be counted only. */
 struct wn_sink {
     struct wn_file *file; /* or NULL: fd is used */
     int fd;
+    bool counts_only;
     const char *folder; /* for messages */
     uint64_t written;
 };
 
 /* Unpack the whole stream `packed` (one of the two compressions) into `sink`. WN_INPUT naming `path` and the byte of
  * the compressed file for a torn or corrupt stream; WN_IO with the bytes needed in all where space runs short. */
-wn_code wn_unpack(const char *path, const char *compression, struct wn_span packed, struct wn_sink *sink,
-                  struct wn_error *err);
+wn_code wn_unpack(const char *path, const char *compression, const struct wn_map *packed,
+                  struct wn_sink *sink, struct wn_error *err);
+
+/* ---- spool.c: plain copies ---- */
+
+/* Name the plain copy of each compressed source by its bytes' hash, in `stored`; nothing without a spool folder. */
+wn_code wn_spool_name(struct wn_source *sources, size_t n, const char *spool, struct wn_arena *arena,
+                      struct wn_error *err);
+/* WN_IO, with the bytes needed and those free, where the plain copies that are still to be made will not fit into
+ * `spool` (NULL: the folder for temporary files). Counts them by unpacking where that may be. */
+wn_code wn_spool_check_room(const struct wn_source *sources, size_t n, const char *spool,
+                            struct wn_error *err);
+/* Whether the plain copy `stored` is there. WN_IO where something else has its name. */
+wn_code wn_spool_find(const char *stored, bool *out_found, struct wn_error *err);
 
 /* ---- form.c, dataset_info.c: how records are written ---- */
 
@@ -104,7 +125,7 @@ bool wn_role_find(const struct wn_shape *shape, struct wn_span name, enum wn_rol
 wn_code wn_dataset_info_read(const char *path, const char *dataset, struct wn_arena *arena,
                              struct wn_shape *shape, const char **out_path, struct wn_error *err);
 
-/* ---- index.c, reader.c ---- */
+/* ---- blocks.c: the index in memory ---- */
 
 enum { WN_BLOCK_RECORDS = 1024, WN_BLOCK_BYTES = 1 << 20 };
 
@@ -118,27 +139,83 @@ struct wn_block {
     uint16_t file;
 };
 
+enum { WN_PAGE_FIRST = 256, WN_PAGES = 40 };
+
+/* Blocks never move, so that readers may hold them while more are added: page k has WN_PAGE_FIRST << k of them. One
+ * thread adds and publishes; any thread reads what is published. */
+struct wn_blocks {
+    struct wn_block *pages[WN_PAGES];
+    size_t n;               /* added, published or not; of the thread that adds */
+    _Atomic size_t n_known; /* published */
+};
+
+wn_code wn_blocks_add(struct wn_blocks *blocks, const struct wn_block *block, struct wn_error *err);
+struct wn_block *wn_blocks_at(const struct wn_blocks *blocks, size_t i); /* i < n */
+void wn_blocks_free(struct wn_blocks *blocks);
+
+/* ---- index.c, index_file.c, form_decide.c, open.c, reader.c ---- */
+
+struct wn_indexer;
+struct wn_index_file;
+
 struct wn_corpus {
     struct wn_arena *arena; /* paths and names */
     struct wn_shape shape;
     const char *form_text;
+    const char *id_key; /* or NULL */
     size_t n_files;
     struct wn_source *sources;    /* n_files */
-    struct wn_corpus_file *files; /* n_files */
-    uint64_t *firsts;             /* n_files: global index of the file's first record */
-    struct wn_block *blocks;
-    size_t n_blocks, max_blocks;
-    uint64_t count;
+    struct wn_corpus_file *files; /* n_files; records and hash are 0 and empty here: see below */
+    uint64_t *bases;              /* n_files: bytes of the files before */
+    uint64_t bytes;               /* of all files */
+    uint64_t *firsts; /* n_files: global index of the file's first record; set when the index gets there */
+    struct wn_blocks blocks;
+    _Atomic uint64_t known;       /* records that may be read */
+    _Atomic uint64_t bytes_known; /* bytes behind which the index stands */
+    _Atomic bool is_whole;        /* what follows is set */
+    uint64_t *records;            /* n_files: of each file */
+    char (*hashes)[WN_HASH_TEXT]; /* n_files */
     char hash[WN_HASH_TEXT];
+    struct wn_indexer *indexer;       /* of the thread that steps */
+    struct wn_index_file *index_file; /* or NULL */
 };
+
+/* The indexer of a corpus whose files are open, at their start; blocks that an index file had given are in
+ * corpus->blocks by then. wn_corpus_step goes on with it. */
+wn_code wn_indexer_new(struct wn_corpus *corpus, struct wn_error *err);
+void wn_indexer_free(struct wn_indexer *indexer); /* NULL is allowed */
+
+/* Open the index file `path`, new or not, in corpus->index_file, and add the blocks that it holds to corpus->blocks.
+ * WN_RUN where its corpus has other files, sizes or containers. */
+wn_code wn_index_file_open(const char *path, struct wn_corpus *corpus, struct wn_error *err);
+void wn_index_file_close(struct wn_index_file **file); /* *file may be NULL */
+/* One frame with the blocks from `first` up to all of them. */
+wn_code wn_index_file_add(struct wn_index_file *file, const struct wn_blocks *blocks, size_t first,
+                          struct wn_error *err);
+/* The pass is at its end: records and hashes of `corpus` are held against the end frame that was read, or written as
+ * one. WN_RUN where they differ. */
+wn_code wn_index_file_end(struct wn_index_file *file, const struct wn_corpus *corpus, struct wn_error *err);
+wn_code wn_index_file_sync(struct wn_index_file *file, struct wn_error *err);
+/* WN_RUN: bytes from..to of file number `file` are others than those of the index. */
+wn_code wn_index_file_fail(const struct wn_corpus *corpus, size_t file, uint64_t from, uint64_t to,
+                           struct wn_error *err);
+
+/* Decide the form from the first records, going on with the index as far as that needs. WN_INPUT where they tell none,
+ * and where there is no record. */
+wn_code wn_form_decide(struct wn_corpus *corpus, struct wn_error *err);
 
 /* The corpus that a reader reads. */
 const struct wn_corpus *wn_reader_corpus(const struct wn_corpus_reader *reader);
-/* The block that holds record `index` (< count). */
+/* The block that holds record `index` (< known). */
 const struct wn_block *wn_block_find(const struct wn_corpus *corpus, uint64_t index);
 /* The spans of a block's records, in `out_spans` (block->count). WN_INPUT where the file has changed. */
 wn_code wn_block_scan(const struct wn_corpus *corpus, const struct wn_block *block, struct wn_span *out_spans,
                       struct wn_error *err);
+
+/* ---- id_key.c ---- */
+
+/* XXH3-64 of the value of field `key` of a record; of the record's bytes where it has none (or null there). WN_DEVICE. */
+wn_code wn_id_hash(struct wn_span record, const char *key, uint64_t *out_hash, struct wn_error *err);
 
 /* ---- record.c, messages.c: the fields of a record ---- */
 

@@ -17,9 +17,29 @@ struct wn_corpus_reader {
     struct wn_span spans[WN_BLOCK_RECORDS];
 };
 
+uint64_t wn_corpus_known(const struct wn_corpus *corpus)
+{
+    return atomic_load_explicit(&corpus->known, memory_order_acquire);
+}
+
+bool wn_corpus_is_whole(const struct wn_corpus *corpus)
+{
+    return atomic_load_explicit(&corpus->is_whole, memory_order_acquire);
+}
+
+uint64_t wn_corpus_bytes(const struct wn_corpus *corpus)
+{
+    return corpus->bytes;
+}
+
+uint64_t wn_corpus_bytes_known(const struct wn_corpus *corpus)
+{
+    return atomic_load_explicit(&corpus->bytes_known, memory_order_relaxed);
+}
+
 uint64_t wn_corpus_count(const struct wn_corpus *corpus)
 {
-    return corpus->count;
+    return wn_corpus_known(corpus);
 }
 
 enum wn_form wn_corpus_form(const struct wn_corpus *corpus)
@@ -40,7 +60,12 @@ size_t wn_corpus_n_files(const struct wn_corpus *corpus)
 struct wn_corpus_file wn_corpus_file(const struct wn_corpus *corpus, size_t file)
 {
     assert(file < corpus->n_files);
-    return corpus->files[file];
+    struct wn_corpus_file entry = corpus->files[file];
+    if (wn_corpus_is_whole(corpus)) {
+        entry.records = corpus->records[file];
+        memcpy(entry.hash, corpus->hashes[file], WN_HASH_TEXT);
+    }
+    return entry;
 }
 
 void wn_corpus_hash(const struct wn_corpus *corpus, char out_text[33])
@@ -51,16 +76,16 @@ void wn_corpus_hash(const struct wn_corpus *corpus, char out_text[33])
 const struct wn_block *wn_block_find(const struct wn_corpus *corpus, uint64_t index)
 {
     size_t low = 0;
-    size_t high = corpus->n_blocks;
+    size_t high = atomic_load_explicit(&corpus->blocks.n_known, memory_order_acquire);
     while (high - low > 1) {
         const size_t middle = low + (high - low) / 2;
-        if (corpus->blocks[middle].first <= index) {
+        if (wn_blocks_at(&corpus->blocks, middle)->first <= index) {
             low = middle;
         } else {
             high = middle;
         }
     }
-    return &corpus->blocks[low];
+    return wn_blocks_at(&corpus->blocks, low);
 }
 
 static wn_code fail_changed(const struct wn_source *source, const struct wn_block *block,
@@ -83,9 +108,12 @@ wn_code wn_block_scan(const struct wn_corpus *corpus, const struct wn_block *blo
     if (wn_hash64(bytes) != block->hash) {
         return fail_changed(source, block, err);
     }
-    struct wn_scan scan = {source->path, source->bytes,   (size_t)block->offset, 0,
-                           block->first, source->is_array};
-    scan.bytes.size = (size_t)(block->offset + block->bytes);
+    struct wn_scan scan = {.path = source->path,
+                           .bytes = {source->bytes.data, (size_t)(block->offset + block->bytes)},
+                           .at = (size_t)block->offset,
+                           .number = block->first,
+                           .is_array = source->is_array,
+                           .line = 1};
     bool found = true;
     for (uint32_t i = 0; i < block->count; i++) {
         struct wn_error changed;
@@ -94,7 +122,8 @@ wn_code wn_block_scan(const struct wn_corpus *corpus, const struct wn_block *blo
             return fail_changed(source, block, err);
         }
     }
-    return WN_OK;
+    /* A count that an index file gave may be wrong while the bytes are right. */
+    return scan.at == scan.bytes.size ? WN_OK : fail_changed(source, block, err);
 }
 
 wn_code wn_corpus_reader_new(const struct wn_corpus *corpus, struct wn_corpus_reader **out_reader,
@@ -118,23 +147,40 @@ const struct wn_corpus *wn_reader_corpus(const struct wn_corpus_reader *reader)
     return reader->corpus;
 }
 
+/* The reader goes to another block: the pages of this one need not stay in memory. */
+static void leave_block(struct wn_corpus_reader *reader)
+{
+    const struct wn_block *const block = reader->block;
+    if (block != NULL) {
+        wn_source_release(&reader->corpus->sources[block->file], block->offset, block->bytes);
+        reader->block = NULL;
+    }
+}
+
 wn_code wn_corpus_read(struct wn_corpus_reader *reader, uint64_t index, struct wn_place *out_place,
                        struct wn_span *out_bytes, struct wn_error *err)
 {
     const struct wn_corpus *const corpus = reader->corpus;
-    WN_CHECK(index < corpus->count, err, WN_DEFECT, "record %llu was asked for, the corpus has %llu",
-             (unsigned long long)index, (unsigned long long)corpus->count);
+    const uint64_t known = wn_corpus_known(corpus);
+    WN_CHECK(index < known, err, WN_DEFECT, "record %llu was asked for, the corpus has %llu",
+             (unsigned long long)index, (unsigned long long)known);
     const struct wn_block *block = reader->block;
     if (block == NULL || index < block->first || index >= block->first + block->count) {
+        leave_block(reader);
         block = wn_block_find(corpus, index);
-        reader->block = NULL;
         WN_TRY(wn_block_scan(corpus, block, reader->spans, err));
         reader->block = block;
     }
     const struct wn_span bytes = reader->spans[index - block->first];
+    uint64_t id_hash = 0;
+    if (corpus->id_key != NULL) {
+        WN_TRY(wn_id_hash(bytes, corpus->id_key, &id_hash, err));
+    } else {
+        id_hash = wn_hash64(bytes);
+    }
     *out_place = (struct wn_place){.index = index,
                                    .offset = (uint64_t)(bytes.data - corpus->sources[block->file].bytes.data),
-                                   .id_hash = wn_hash64(bytes),
+                                   .id_hash = id_hash,
                                    .length = (uint32_t)bytes.size,
                                    .file = block->file};
     *out_bytes = bytes;

@@ -1,11 +1,13 @@
 /* The scanner: how records are told apart without parsing them.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Strings are skipped with memchr, from quote to quote, so the speed is that of memchr for texts of usual length.
+ * Quotes and brackets are found 64 bytes at a time (marks.h), so the speed hardly depends on how long the texts are.
  * Time is linear in the bytes: a try to join lines ends at the first thing that is not sound JSON, and at a depth of
  * LINES_DEPTH.
  */
 #include "corpus/scan.h"
+
+#include "corpus/marks.h"
 
 #include <assert.h>
 #include <string.h>
@@ -15,11 +17,6 @@ enum {
     LINES_DEPTH = 256   /* levels of an object over several lines: what the parser takes, too */
 };
 
-enum byte_class { OTHER, QUOTE, OPEN_BRACE, OPEN_BRACKET, CLOSE_BRACE, CLOSE_BRACKET };
-
-static const unsigned char byte_classes[256] = {
-    ['"'] = QUOTE, ['{'] = OPEN_BRACE, ['['] = OPEN_BRACKET, ['}'] = CLOSE_BRACE, [']'] = CLOSE_BRACKET};
-
 enum ending {
     WHOLE,     /* the value is closed */
     RAN_OUT,   /* the bytes end between strings */
@@ -27,7 +24,7 @@ enum ending {
     MISMATCH   /* a bracket closes another kind */
 };
 
-/* Kinds of the open brackets, one bit a level: 1 for a brace. */
+/* Kinds of the open brackets, one bit a level: 1 for a brace. Only `depth` must be set at first. */
 struct levels {
     uint64_t braces[KINDS_DEPTH / 64];
     size_t depth;
@@ -38,7 +35,8 @@ static void levels_open(struct levels *levels, bool is_brace)
     if (levels->depth < KINDS_DEPTH) {
         const uint64_t bit = (uint64_t)1 << (levels->depth % 64);
         uint64_t *const word = &levels->braces[levels->depth / 64];
-        *word = is_brace ? *word | bit : *word & ~bit;
+        const uint64_t others = levels->depth % 64 == 0 ? 0 : *word & ~bit;
+        *word = is_brace ? others | bit : others;
     }
     levels->depth++;
 }
@@ -61,6 +59,16 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* Is the quote at `quote`, in the string whose first byte is `first`, escaped by a backslash? */
+static bool is_escaped(const char *first, const char *quote)
+{
+    const char *slash = quote;
+    while (slash > first && slash[-1] == '\\') {
+        slash--;
+    }
+    return (quote - slash) % 2 != 0;
+}
+
 /* Behind the closing quote of the string whose first byte is `at`, or NULL where it does not end before `end`. */
 static const char *string_end(const char *at, const char *end)
 {
@@ -70,11 +78,7 @@ static const char *string_end(const char *at, const char *end)
         if (quote == NULL) {
             return NULL;
         }
-        const char *slash = quote;
-        while (slash > first && slash[-1] == '\\') {
-            slash--;
-        }
-        if ((quote - slash) % 2 == 0) {
+        if (!is_escaped(first, quote)) {
             return quote + 1;
         }
         at = quote + 1;
@@ -82,42 +86,48 @@ static const char *string_end(const char *at, const char *end)
     return NULL;
 }
 
-/* The object or array at `at`. *out_at is behind it where WHOLE, else where it went wrong. */
-static enum ending scan_brackets(const char *at, const char *end, const char **out_at)
+/* A bracket outside strings: WHOLE where it closes the value, RAN_OUT where the value goes on. */
+static enum ending scan_bracket(struct levels *levels, char bracket)
 {
-    struct levels levels = {{0}, 0};
-    while (at < end) {
-        const unsigned char class = byte_classes[(unsigned char)*at];
-        if (class == OTHER) {
-            at++;
-            continue;
-        }
-        if (class == QUOTE) {
-            const char *const after = string_end(at + 1, end);
-            if (after == NULL) {
-                *out_at = at;
-                return IN_STRING;
-            }
-            at = after;
-            continue;
-        }
-        if (class == OPEN_BRACE || class == OPEN_BRACKET) {
-            levels_open(&levels, class == OPEN_BRACE);
-        } else {
-            if (!levels_match(&levels, class == CLOSE_BRACE)) {
-                *out_at = at;
-                return MISMATCH;
-            }
-            levels.depth--;
-            if (levels.depth == 0) {
-                *out_at = at + 1;
-                return WHOLE;
-            }
-        }
-        at++;
+    if (bracket == '{' || bracket == '[') {
+        levels_open(levels, bracket == '{');
+        return RAN_OUT;
     }
-    *out_at = end;
-    return RAN_OUT;
+    if (!levels_match(levels, bracket == '}')) {
+        return MISMATCH;
+    }
+    levels->depth--;
+    return levels->depth == 0 ? WHOLE : RAN_OUT;
+}
+
+/* The object or array at `at`, which ends before `end`; bytes before `limit` may be read. *out_at is behind it where
+ * WHOLE, else where it went wrong. */
+static enum ending scan_brackets(const char *at, const char *end, const char *limit, const char **out_at)
+{
+    struct levels levels;
+    const char *text = NULL; /* the first byte of the string that `at` is in, or NULL */
+    levels.depth = 0;
+    for (; at < end; at += end - at < WN_MARKS ? end - at : WN_MARKS) {
+        const struct wn_marks marks = wn_marks(at, end, limit);
+        uint64_t ahead = ~(uint64_t)0;
+        uint64_t found = 0;
+        while ((found = (text != NULL ? marks.quotes : marks.quotes | marks.brackets) & ahead) != 0) {
+            const unsigned bit = (unsigned)__builtin_ctzll(found);
+            const char *const mark = at + bit;
+            ahead = ~(uint64_t)1 << bit;
+            if (*mark == '"') {
+                text = text == NULL ? mark + 1 : mark[-1] == '\\' && is_escaped(text, mark) ? text : NULL;
+                continue;
+            }
+            const enum ending ending = scan_bracket(&levels, *mark);
+            if (ending != RAN_OUT) {
+                *out_at = ending == WHOLE ? mark + 1 : mark;
+                return ending;
+            }
+        }
+    }
+    *out_at = text != NULL ? text - 1 : end;
+    return text != NULL ? IN_STRING : RAN_OUT;
 }
 
 /* What may come next in an object that runs over several lines. */
@@ -189,7 +199,9 @@ static bool is_scalar(char c)
 /* Behind the object at `at`, where it is sound; else NULL. */
 static const char *scan_sound_object(const char *at, const char *end)
 {
-    struct sound sound = {{{0}, 0}, NEXT_VALUE};
+    struct sound sound;
+    sound.levels.depth = 0;
+    sound.next = NEXT_VALUE;
     while (at < end) {
         const char c = *at;
         const char *after = at + 1;
@@ -241,7 +253,7 @@ bool wn_scan_is_object(struct wn_span line)
     }
     const char *const end = line.data + line.size;
     const char *after = NULL;
-    if (scan_brackets(line.data + at, end, &after) != WHOLE) {
+    if (scan_brackets(line.data + at, end, end, &after) != WHOLE) {
         return false;
     }
     while (after < end && is_blank(*after)) {
@@ -253,6 +265,7 @@ bool wn_scan_is_object(struct wn_span line)
 static void skip_blanks(struct wn_scan *scan)
 {
     while (scan->at < scan->bytes.size && is_blank(scan->bytes.data[scan->at])) {
+        scan->line += scan->bytes.data[scan->at] == '\n' ? 1 : 0;
         scan->at++;
     }
 }
@@ -286,6 +299,7 @@ wn_code wn_scan_begin(struct wn_scan *scan, bool *out_found, struct wn_error *er
     scan->at = wn_scan_mark(scan->bytes);
     scan->line_end = 0;
     scan->number = 0;
+    scan->line = 1;
     skip_blanks(scan);
     *out_found = scan->at < scan->bytes.size;
     if (!scan->is_array || !*out_found) {
@@ -329,7 +343,7 @@ static wn_code array_value(const struct wn_scan *scan, size_t *out_end, struct w
     const char *const at = data + scan->at;
     const char *after = at;
     if (*at == '{' || *at == '[') {
-        const enum ending ending = scan_brackets(at, end, &after);
+        const enum ending ending = scan_brackets(at, end, end, &after);
         if (ending != WHOLE) {
             return fail_torn(scan, ending, (size_t)(after - data), err);
         }
@@ -367,6 +381,16 @@ static const char *find_line_end(const char *at, const char *end)
     return found == NULL ? end : found;
 }
 
+static uint64_t count_lines(const char *at, const char *end)
+{
+    uint64_t n = 0;
+    while (at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        n++;
+        at++;
+    }
+    return n;
+}
+
 static size_t lines_value(struct wn_scan *scan)
 {
     const char *const data = scan->bytes.data;
@@ -378,13 +402,14 @@ static size_t lines_value(struct wn_scan *scan)
     const char *line_end = data + scan->line_end;
     if (*at == '{') {
         const char *after = NULL;
-        const enum ending ending = scan_brackets(at, line_end, &after);
+        const enum ending ending = scan_brackets(at, line_end, end, &after);
         if (ending == WHOLE && ends_well(after, line_end)) {
             return (size_t)(after - data);
         }
         if (ending == RAN_OUT && line_end < end) {
             after = scan_sound_object(at, end);
             if (after != NULL && ends_well(after, find_line_end(after, end))) {
+                scan->line += count_lines(at, after);
                 return (size_t)(after - data);
             }
         }

@@ -32,6 +32,7 @@ struct wn_scan {
     size_t line_end;      /* end of the line that `at` is in, where known; else <= at */
     uint64_t number;      /* of the value, 0-based in its file, for messages */
     bool is_array;
+    uint64_t line; /* lines only: 1-based line of `at` */
 };
 
 /* To the first value: over a byte order mark and blanks, and the array's opening bracket. WN_INPUT naming the byte. */

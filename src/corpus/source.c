@@ -12,7 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LOOK = 1 << 16 }; /* bytes looked at to tell lines from other text */
+enum {
+    LOOK = 1 << 16, /* bytes looked at to tell lines from other text */
+    /* Bytes before a released range that are released with it: its first page was shared with the range before, and
+     * the system maps neighbours of the pages that are asked for. */
+    RELEASE_OVERLAP = 1 << 16
+};
 
 /* Files that people have instead of JSON: their first bytes and the mend. %s stands for the path, at most twice. */
 static const struct foreign {
@@ -144,16 +149,21 @@ static int open_unnamed(const char *folder)
     return named;
 }
 
-static wn_code unpack_unnamed(struct wn_source *source, struct wn_span packed, struct wn_error *err)
+const char *wn_temporary_folder(void)
 {
     const char *const given = getenv("TMPDIR");
-    const char *const folder = given != NULL && given[0] != 0 ? given : "/tmp";
-    struct wn_sink sink = {NULL, open_unnamed(folder), folder, 0};
+    return given != NULL && given[0] != 0 ? given : "/tmp";
+}
+
+static wn_code unpack_unnamed(struct wn_source *source, struct wn_error *err)
+{
+    const char *const folder = wn_temporary_folder();
+    struct wn_sink sink = {.fd = open_unnamed(folder), .folder = folder};
     WN_CHECK(sink.fd >= 0, err, WN_IO,
              "no temporary file can be made in %s for the plain bytes of %s: %s; set TMPDIR", folder,
              source->path, strerror(errno));
     wn_code code = WN_OK;
-    WN_TRY_OR(done, wn_unpack(source->path, source->compression, packed, &sink, err));
+    WN_TRY_OR(done, wn_unpack(source->path, source->compression, &source->packed, &sink, err));
     if (sink.written > 0) {
         void *const bytes = mmap(NULL, (size_t)sink.written, PROT_READ, MAP_SHARED, sink.fd, 0);
         if (bytes == MAP_FAILED) {
@@ -169,47 +179,30 @@ done:
     return code;
 }
 
-static wn_code unpack_named(struct wn_source *source, struct wn_span packed, const char *folder,
-                            struct wn_error *err)
+static wn_code unpack_named(const struct wn_source *source, const char *folder, struct wn_error *err)
 {
-    struct wn_sink sink = {NULL, -1, folder, 0};
+    struct wn_sink sink = {.fd = -1, .folder = folder};
     WN_TRY(wn_directory_make(folder, err));
     WN_TRY(wn_file_create(source->stored, &sink.file, err));
     wn_code code = WN_OK;
-    WN_TRY_OR(done, wn_unpack(source->path, source->compression, packed, &sink, err));
+    WN_TRY_OR(done, wn_unpack(source->path, source->compression, &source->packed, &sink, err));
     WN_TRY_OR(done, wn_file_commit(&sink.file, err));
-    WN_TRY_OR(done, wn_map_open(source->stored, WN_IO, &source->map, err));
-    source->bytes = source->map.bytes;
 done:
     wn_file_abandon(&sink.file);
     return code;
 }
 
-static wn_code open_packed(struct wn_source *source, const char *spool, const char *name,
-                           struct wn_arena *arena, struct wn_error *err)
+/* The plain copy in the spool folder, made where it is not there. */
+static wn_code open_stored(struct wn_source *source, const char *folder, struct wn_error *err)
 {
-    struct wn_map packed = source->map;
-    memset(&source->map, 0, sizeof source->map);
-    wn_code code = WN_OK;
-    if (spool == NULL) {
-        source->inode = 0;
-        WN_TRY_OR(done, unpack_unnamed(source, packed.bytes, err));
-        goto done;
+    bool is_there = false;
+    WN_TRY(wn_spool_find(source->stored, &is_there, err));
+    if (!is_there) {
+        WN_TRY(unpack_named(source, folder, err));
     }
-    char *const stored = wn_path_join(spool, name);
-    struct wn_span kept = {"", 0};
-    if (stored == NULL) {
-        code = wn_error_set(err, WN_DEVICE, __FILE__, __LINE__, "out of memory for a path");
-        goto done;
-    }
-    code = wn_arena_copy(arena, wn_span_of(stored), &kept, err);
-    free(stored);
-    WN_TRY_OR(done, code);
-    source->stored = kept.data;
-    WN_TRY_OR(done, unpack_named(source, packed.bytes, spool, err));
-done:
-    wn_map_close(&packed);
-    return code;
+    WN_TRY(wn_map_open(source->stored, WN_IO, &source->map, err));
+    source->bytes = source->map.bytes;
+    return WN_OK;
 }
 
 static void remember_file(struct wn_source *source)
@@ -222,30 +215,34 @@ static void remember_file(struct wn_source *source)
     }
 }
 
-wn_code wn_source_open(const char *path, const char *spool, const char *name, struct wn_arena *arena,
-                       struct wn_source *out_source, struct wn_error *err)
+wn_code wn_source_open(const char *path, struct wn_source *out_source, struct wn_error *err)
 {
-    struct wn_source source;
-    memset(&source, 0, sizeof source);
-    source.path = path;
-    source.stored = path;
-    WN_TRY(wn_map_open(path, WN_INPUT, &source.map, err));
-    source.bytes = source.map.bytes;
-    source.compression = wn_compression_of(source.bytes);
-    wn_code code = WN_OK;
-    if (strcmp(source.compression, "none") != 0) {
-        WN_TRY_OR(done, open_packed(&source, spool, name, arena, err));
+    struct wn_map map;
+    WN_TRY(wn_map_open(path, WN_INPUT, &map, err));
+    memset(out_source, 0, sizeof *out_source);
+    out_source->path = path;
+    out_source->stored = path;
+    out_source->compression = wn_compression_of(map.bytes);
+    if (strcmp(out_source->compression, "none") != 0) {
+        out_source->packed = map;
+    } else {
+        out_source->map = map;
+        out_source->bytes = map.bytes;
     }
-    remember_file(&source);
-    if (source.bytes.size == 0) {
-        source.bytes.data = "";
-    }
-    WN_TRY_OR(done, find_container(path, source.bytes, &source.is_array, err));
-    *out_source = source;
     return WN_OK;
-done:
-    wn_source_close(&source);
-    return code;
+}
+
+wn_code wn_source_settle(struct wn_source *source, const char *spool, struct wn_error *err)
+{
+    if (source->packed.bytes.size > 0) {
+        WN_TRY(spool == NULL ? unpack_unnamed(source, err) : open_stored(source, spool, err));
+        wn_map_close(&source->packed);
+    }
+    remember_file(source);
+    if (source->bytes.size == 0) {
+        source->bytes.data = "";
+    }
+    return find_container(source->path, source->bytes, &source->is_array, err);
 }
 
 void wn_source_close(struct wn_source *source)
@@ -254,7 +251,16 @@ void wn_source_close(struct wn_source *source)
         munmap((void *)(uintptr_t)source->unnamed.data, source->unnamed.size);
     }
     wn_map_close(&source->map);
+    wn_map_close(&source->packed);
     memset(source, 0, sizeof *source);
+}
+
+void wn_source_release(const struct wn_source *source, uint64_t offset, uint64_t size)
+{
+    const struct wn_map unnamed = {source->unnamed, NULL};
+    const struct wn_map *const map = source->unnamed.size > 0 ? &unnamed : &source->map;
+    const uint64_t overlap = offset < RELEASE_OVERLAP ? offset : RELEASE_OVERLAP;
+    wn_map_release(map, (size_t)(offset - overlap), (size_t)(size + overlap));
 }
 
 wn_code wn_source_check(const struct wn_source *source, struct wn_error *err)

@@ -20,7 +20,9 @@ enum { BUFFER = 1 << 20, INPUT_STEP = 1 << 24, ZSTD_WINDOW_LOG = 31 };
 /* One stream being unpacked. */
 struct unpacker {
     const char *path;
-    struct wn_span packed;
+    const struct wn_map *map;
+    struct wn_span packed; /* the map's bytes */
+    size_t released;       /* bytes of it that were given back */
     struct wn_sink *sink;
     char *buffer; /* BUFFER bytes */
     bool is_full; /* the sink took no more: only counting */
@@ -64,10 +66,20 @@ static wn_code write_all(const struct wn_sink *sink, const char *bytes, size_t s
 
 static void take(struct unpacker *unpacker, size_t size)
 {
-    if (!unpacker->is_full && write_all(unpacker->sink, unpacker->buffer, size, &unpacker->full) != WN_OK) {
+    const bool is_kept = !unpacker->is_full && !unpacker->sink->counts_only;
+    if (is_kept && write_all(unpacker->sink, unpacker->buffer, size, &unpacker->full) != WN_OK) {
         unpacker->is_full = true;
     }
     unpacker->sink->written += size;
+}
+
+/* What lies before `at` is unpacked: it need not stay in memory. */
+static void release_behind(struct unpacker *unpacker, size_t at)
+{
+    if (at - unpacker->released >= INPUT_STEP) {
+        wn_map_release(unpacker->map, unpacker->released, at - unpacker->released);
+        unpacker->released = at;
+    }
 }
 
 static wn_code fail_cut(const struct unpacker *unpacker, const char *what, struct wn_error *err)
@@ -101,6 +113,7 @@ static wn_code gzip_member(struct unpacker *unpacker, z_stream *stream, size_t *
         stream->avail_out = BUFFER;
         result = inflate(stream, Z_NO_FLUSH);
         *at += step - stream->avail_in;
+        release_behind(unpacker, *at);
         take(unpacker, BUFFER - stream->avail_out);
         if (result == Z_BUF_ERROR && *at == packed.size) {
             return fail_cut(unpacker, "gzip", err);
@@ -159,6 +172,7 @@ static wn_code unpack_zstd(struct unpacker *unpacker, struct wn_error *err)
             goto done;
         }
         take(unpacker, out.pos);
+        release_behind(unpacker, in.pos);
         is_full = out.pos == out.size;
     }
     if (hint != 0) {
@@ -185,8 +199,8 @@ static wn_code fail_full(const struct unpacker *unpacker, struct wn_error *err)
             unpacker->sink->folder, available);
 }
 
-wn_code wn_unpack(const char *path, const char *compression, struct wn_span packed, struct wn_sink *sink,
-                  struct wn_error *err)
+wn_code wn_unpack(const char *path, const char *compression, const struct wn_map *packed,
+                  struct wn_sink *sink, struct wn_error *err)
 {
     struct unpacker *const unpacker = calloc(1, sizeof *unpacker);
     char *const buffer = malloc(BUFFER);
@@ -196,7 +210,8 @@ wn_code wn_unpack(const char *path, const char *compression, struct wn_span pack
         goto done;
     }
     unpacker->path = path;
-    unpacker->packed = packed;
+    unpacker->map = packed;
+    unpacker->packed = packed->bytes;
     unpacker->sink = sink;
     unpacker->buffer = buffer;
     WN_TRY_OR(done,

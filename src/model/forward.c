@@ -19,6 +19,8 @@ struct wn_network {
     struct wn_embedding embedding;
     struct wn_normalization final_norm;
     const struct wn_weight *head;
+    void (*moved)(void *context); /* NULL: nobody watches */
+    void *moved_context;
 };
 
 static wn_code limits_check(const struct wn_config *config, const struct wn_ops *ops,
@@ -153,6 +155,19 @@ int32_t wn_network_batch_rows(const struct wn_network *network)
     return network->batch_rows;
 }
 
+void wn_network_watch(struct wn_network *network, void (*moved)(void *context), void *context)
+{
+    network->moved = moved;
+    network->moved_context = context;
+}
+
+static void tell_moved(const struct wn_network *network)
+{
+    if (network->moved != NULL) {
+        network->moved(network->moved_context);
+    }
+}
+
 static void layer_run(const struct wn_ops *ops, struct wn_device *device, const struct wn_layer *layer)
 {
     ops->add_norm(device, &layer->before_attention, WN_BUFFER_NORMED);
@@ -179,11 +194,13 @@ wn_code wn_network_forward(struct wn_network *network, const struct wn_batch *ba
     ops->embed(device, &network->embedding);
     for (int32_t l = 0; l < network->n_layers; l++) {
         layer_run(ops, device, &network->layers[l]);
+        tell_moved(network);
     }
     ops->add_norm(device, &network->final_norm, WN_BUFFER_FINAL);
     ops->score_rows(device, network->head);
     ops->pool_rows(device);
     WN_TRY(ops->batch_end(device, values, pools, err));
     wn_paths_commit(network->paths);
+    tell_moved(network);
     return WN_OK;
 }

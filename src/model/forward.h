@@ -54,4 +54,8 @@ int32_t wn_network_batch_rows(const struct wn_network *network); /* N after roun
 wn_code wn_network_forward(struct wn_network *network, const struct wn_batch *batch, struct wn_value *values,
                            size_t n_values, float *pools, size_t n_pools, struct wn_error *err);
 
+/* Call `moved(context)` from the thread that runs a batch after each layer enqueued, and when the batch has ended: a
+ * sign of life inside a long batch. NULL: nobody watches. Not while a batch runs. */
+void wn_network_watch(struct wn_network *network, void (*moved)(void *context), void *context);
+
 #endif

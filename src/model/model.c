@@ -224,6 +224,11 @@ wn_code wn_model_forward(struct wn_model *model, const struct wn_batch *batch, s
     return wn_network_forward(model->network, batch, values, n_values, pools, n_pools, err);
 }
 
+void wn_model_watch(struct wn_model *model, void (*moved)(void *context), void *context)
+{
+    wn_network_watch(model->network, moved, context);
+}
+
 double wn_model_flops(const struct wn_model_info *info, int64_t n, int64_t p, int64_t w)
 {
     const double pairs = (double)n * (double)p + (double)n * ((double)n + 1) / 2;

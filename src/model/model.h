@@ -89,6 +89,10 @@ const struct wn_model_info *wn_model_info(const struct wn_model *model);
 wn_code wn_model_forward(struct wn_model *model, const struct wn_batch *batch, struct wn_value *values,
                          size_t n_values, float *pools, size_t n_pools, struct wn_error *err);
 
+/* Have `moved(context)` called by the thread that runs a batch, after each layer and at its end: a sign of life inside
+ * a long batch. It must be quick. NULL: nobody watches. Not while a batch runs. */
+void wn_model_watch(struct wn_model *model, void (*moved)(void *context), void *context);
+
 /* FLOPs of useful work for n new tokens at path position p with w head rows: 2 x body weights per token, 2 C V per
  * head row, causal attention of real tokens (4 C' per pair, C' = H x D). */
 double wn_model_flops(const struct wn_model_info *info, int64_t n, int64_t p, int64_t w);

@@ -11,14 +11,15 @@
 
 static const struct wn_side no_side = {.sum = (double)NAN};
 
-wn_code wn_ifd_begin(const struct wn_method_context *context, uint32_t n_rows, struct wn_arena *scratch,
-                     struct wn_arena *arena, struct wn_record_plan *plan, struct wn_plan_builder *out_builder,
-                     struct wn_error *err)
+wn_code wn_ifd_begin(const struct wn_method_context *context, uint32_t n_rows,
+                     const struct wn_plan_memory *memory, struct wn_record_plan *plan,
+                     struct wn_plan_builder *out_builder, struct wn_error *err)
 {
-    struct wn_plan_builder builder = {.context = context, .plan = plan, .scratch = scratch, .arena = arena};
+    struct wn_plan_builder builder = {.context = context, .plan = plan, .memory = *memory};
+    struct wn_arena *arena = memory->arena;
     WN_TRY(WN_ARENA_NEW(arena, n_rows, &plan->rows, err));
     WN_TRY(WN_ARENA_NEW(arena, (size_t)n_rows * 4, &plan->sides, err));
-    WN_TRY(WN_ARENA_NEW(scratch, (size_t)n_rows * 4, &builder.items, err));
+    WN_TRY(WN_ARENA_NEW(memory->items, (size_t)n_rows * 4, &builder.items, err));
     if (context->rules->keep_tokens) {
         WN_TRY(WN_ARENA_NEW(arena, n_rows, &plan->cond, err));
         WN_TRY(WN_ARENA_NEW(arena, n_rows, &plan->direct, err));
@@ -46,8 +47,8 @@ static wn_code add_item(struct wn_plan_builder *builder, const struct wn_text *t
     const int32_t skipped = text->header == WN_NONE ? 0 : rules->headers[text->header].n;
     struct wn_node *node = NULL;
     struct wn_item_want *wants = NULL;
-    WN_TRY(WN_ARENA_NEW(builder->scratch, 1, &node, err));
-    WN_TRY(WN_ARENA_NEW(builder->scratch, (size_t)text->k, &wants, err));
+    WN_TRY(WN_ARENA_NEW(builder->memory.items, 1, &node, err));
+    WN_TRY(WN_ARENA_NEW(builder->memory.items, (size_t)text->k, &wants, err));
     *node = (struct wn_node){.ids = text->ids + skipped,
                              .n = text->n - 1 - skipped,
                              .parent = WN_NONE,
@@ -82,7 +83,7 @@ wn_code wn_ifd_add_side(struct wn_plan_builder *builder, const struct wn_text *t
     struct wn_side_plan *part = &plan->sides[plan->n_sides++];
     *part = (struct wn_side_plan){.side = side, .tokens = tokens, .first = plan->n_values, .k = side->k};
     if (tokens != NULL) {
-        WN_TRY(WN_ARENA_NEW(builder->arena, side->k, &part->losses, err));
+        WN_TRY(WN_ARENA_NEW(builder->memory.arena, side->k, &part->losses, err));
         *tokens =
             (struct wn_side_tokens){text->ids, text->places, text->text, part->losses, side->n, side->k};
     }
@@ -103,7 +104,8 @@ wn_code wn_ifd_add(struct wn_plan_builder *builder, uint32_t number, const struc
         return WN_OK;
     }
     struct wn_sample_texts texts;
-    WN_TRY(wn_sample_encode(builder->context->rules, sample, builder->scratch, builder->arena, &texts, err));
+    WN_TRY(wn_sample_encode(builder->context->rules, sample, builder->memory.scratch, builder->memory.arena,
+                            &texts, err));
     row->counted = (uint32_t)texts.counted;
     struct wn_side_tokens *const cond = plan->cond == NULL ? NULL : &plan->cond[number];
     struct wn_side_tokens *const direct = plan->direct == NULL ? NULL : &plan->direct[number];
@@ -121,45 +123,44 @@ wn_code wn_ifd_add(struct wn_plan_builder *builder, uint32_t number, const struc
 
 /* A record that cannot be scored: one row with its status. */
 static wn_code prepare_bad(const struct wn_method_context *context, enum wn_status status, struct wn_span why,
-                           struct wn_arena *scratch, struct wn_arena *arena, struct wn_record_plan *plan,
+                           const struct wn_plan_memory *memory, struct wn_record_plan *plan,
                            struct wn_error *err)
 {
     struct wn_plan_builder builder;
     *plan = (struct wn_record_plan){0};
-    WN_TRY(wn_ifd_begin(context, 1, scratch, arena, plan, &builder, err));
+    WN_TRY(wn_ifd_begin(context, 1, memory, plan, &builder, err));
     plan->rows[0].status = status;
-    return wn_arena_copy(arena, why, &plan->why, err);
+    return wn_arena_copy(memory->arena, why, &plan->why, err);
 }
 
 static wn_code prepare_turns(const struct wn_method_context *context, const struct wn_record *record,
-                             struct wn_arena *scratch, struct wn_arena *arena, struct wn_record_plan *plan,
+                             const struct wn_plan_memory *memory, struct wn_record_plan *plan,
                              struct wn_error *err)
 {
     const uint32_t first = context->turns == WN_TURNS_LAST ? record->n_turns - 1 : 0;
     const uint32_t n = context->turns == WN_TURNS_ALL ? record->n_turns : 1;
     struct wn_plan_builder builder;
-    WN_TRY(wn_ifd_begin(context, n, scratch, arena, plan, &builder, err));
+    WN_TRY(wn_ifd_begin(context, n, memory, plan, &builder, err));
     for (uint32_t i = 0; i < n; i++) {
         struct wn_sample sample;
-        WN_TRY(wn_profile_sample(&context->rules->profile, record, first + i, scratch, &sample, err));
+        WN_TRY(wn_profile_sample(&context->rules->profile, record, first + i, memory->scratch, &sample, err));
         WN_TRY(wn_ifd_add(&builder, i, &sample, err));
     }
     return WN_OK;
 }
 
 wn_code wn_ifd_prepare(const struct wn_method_context *context, const struct wn_record *record,
-                       struct wn_arena *scratch, struct wn_arena *arena, struct wn_record_plan *out_plan,
+                       const struct wn_plan_memory *memory, struct wn_record_plan *out_plan,
                        struct wn_error *err)
 {
     struct wn_record_plan plan = {0};
     if (record->status != WN_STATUS_OK) {
-        WN_TRY(prepare_bad(context, record->status, record->why, scratch, arena, &plan, err));
+        WN_TRY(prepare_bad(context, record->status, record->why, memory, &plan, err));
     } else {
         struct wn_error inner = {0};
-        const wn_code code = prepare_turns(context, record, scratch, arena, &plan, &inner);
+        const wn_code code = prepare_turns(context, record, memory, &plan, &inner);
         if (code == WN_INPUT) { /* the tokenizer cannot read a text: this record's own fault */
-            WN_TRY(prepare_bad(context, WN_STATUS_PARSE_ERROR, wn_span_of(inner.text), scratch, arena, &plan,
-                               err));
+            WN_TRY(prepare_bad(context, WN_STATUS_PARSE_ERROR, wn_span_of(inner.text), memory, &plan, err));
         } else if (code != WN_OK) {
             if (err != NULL) {
                 *err = inner;

@@ -1,7 +1,7 @@
 /* Methods: what a record is turned into and what its values mean. A method is one row of a table.
  * SPDX-License-Identifier: Apache-2.0
  *
- * run.c reads records and hands rows on; stream.c runs sequences; neither knows a method. To add one:
+ * records.c reads records and hands rows on; stream.c and line.c run sequences; none knows a method. To add one:
  * write its file with `prepare` and `reduce`, and add its row to wn_methods.
  */
 #ifndef WINNOW_SCORE_METHOD_H
@@ -29,7 +29,7 @@ struct wn_record_plan {
     uint32_t n_sides;
     struct wn_side_tokens *cond, *direct; /* [n_rows] where tokens are kept */
     const struct wn_item
-        *items; /* destinations count from 0; only the ids outlive the call that takes the items */
+        *items; /* destinations count from 0; only the ids outlive the call that takes them */
     int32_t n_items;
     int64_t n_values;
     uint64_t tokens, header_tokens; /* asked for; held by a shared header */
@@ -44,12 +44,18 @@ struct wn_method_context {
     enum wn_turns turns;
 };
 
+/* Where the parts of a plan live. One arena may serve as scratch and items. */
+struct wn_plan_memory {
+    struct wn_arena *scratch; /* until the plan is made */
+    struct wn_arena *items;   /* until its items were queued: nodes and wants */
+    struct wn_arena *arena;   /* until its rows were handed on: all else, the ids too */
+};
+
 struct wn_method {
     const char *name;
-    /* Turn a record into a plan. `scratch` may be reset once the plan's items were queued. A bad record is
-     * a plan with a status and no items. */
+    /* Turn a record into a plan. A bad record is a plan with a status and no items. */
     wn_code (*prepare)(const struct wn_method_context *context, const struct wn_record *record,
-                       struct wn_arena *scratch, struct wn_arena *arena, struct wn_record_plan *out_plan,
+                       const struct wn_plan_memory *memory, struct wn_record_plan *out_plan,
                        struct wn_error *err);
     /* Fill the plan's rows from its values[n_values]. */
     void (*reduce)(struct wn_record_plan *plan, const struct wn_value *values);
@@ -62,12 +68,12 @@ const struct wn_method *wn_method_find(const char *name);
 struct wn_plan_builder {
     const struct wn_method_context *context;
     struct wn_record_plan *plan;
-    struct wn_item *items; /* scratch, room for 4 a row */
-    struct wn_arena *scratch, *arena;
+    struct wn_item *items; /* room for 4 a row */
+    struct wn_plan_memory memory;
 };
-wn_code wn_ifd_begin(const struct wn_method_context *context, uint32_t n_rows, struct wn_arena *scratch,
-                     struct wn_arena *arena, struct wn_record_plan *plan, struct wn_plan_builder *out_builder,
-                     struct wn_error *err);
+wn_code wn_ifd_begin(const struct wn_method_context *context, uint32_t n_rows,
+                     const struct wn_plan_memory *memory, struct wn_record_plan *plan,
+                     struct wn_plan_builder *out_builder, struct wn_error *err);
 wn_code wn_ifd_add(struct wn_plan_builder *builder, uint32_t number, const struct wn_sample *sample,
                    struct wn_error *err);
 /* One text as one side of a row, with its tokens where that is not NULL. */
@@ -75,7 +81,7 @@ wn_code wn_ifd_add_side(struct wn_plan_builder *builder, const struct wn_text *t
                         struct wn_side_tokens *tokens, struct wn_error *err);
 void wn_ifd_reduce(struct wn_record_plan *plan, const struct wn_value *values);
 wn_code wn_ifd_prepare(const struct wn_method_context *context, const struct wn_record *record,
-                       struct wn_arena *scratch, struct wn_arena *arena, struct wn_record_plan *out_plan,
+                       const struct wn_plan_memory *memory, struct wn_record_plan *out_plan,
                        struct wn_error *err);
 
 #endif

@@ -5,7 +5,7 @@
  * record; ids and rows live in the arena of a group of neighbouring records, which is used again when all
  * of them have been handed on.
  */
-#include "score/method.h"
+#include "score/records.h"
 #include "score/score.h"
 #include "score/stream.h"
 
@@ -21,12 +21,8 @@ struct group {
 
 struct wn_scorer {
     const struct wn_corpus *corpus; /* borrowed */
-    const struct wn_method *method;
-    struct wn_encoder *encoder;
-    struct wn_corpus_reader *reader;
-    struct wn_arena *arena, *scratch;
-    struct wn_text_rules rules;
-    struct wn_method_context context;
+    struct wn_recipe_in_force recipe;
+    struct wn_record_taker taker;
     struct wn_stream *stream;
     struct group *current, *free_groups;
     struct wn_score_counts counts;
@@ -36,27 +32,15 @@ wn_code wn_scorer_new(const struct wn_score_options *options, const struct wn_co
                       const struct wn_tokenizer *tokenizer, struct wn_model *model,
                       struct wn_scorer **out_scorer, struct wn_error *err)
 {
-    const struct wn_model_info *info = wn_model_info(model);
-    const struct wn_tokenizer_info tokens = wn_tokenizer_info(tokenizer);
-    WN_CHECK(
-        tokens.max_id < info->V, err, WN_MODEL,
-        "the tokenizer gives ids up to %d, the model has only %d embeddings: they do not belong together",
-        tokens.max_id, info->V);
     struct wn_scorer *scorer = calloc(1, sizeof *scorer);
     WN_CHECK(scorer != NULL, err, WN_DEVICE, "out of memory for a scorer");
     wn_code code = WN_OK;
     scorer->corpus = corpus;
-    scorer->method = wn_method_find("ifd");
-    WN_TRY_OR(done, wn_arena_new(&scorer->arena, err));
-    WN_TRY_OR(done, wn_arena_new(&scorer->scratch, err));
-    WN_TRY_OR(done, wn_encoder_new(tokenizer, &scorer->encoder, err));
-    WN_TRY_OR(done, wn_corpus_reader_new(corpus, &scorer->reader, err));
-    WN_TRY_OR(done, wn_text_rules_make(options, tokenizer, scorer->encoder, info->positions, scorer->arena,
-                                       &scorer->rules, err));
-    scorer->context = (struct wn_method_context){&scorer->rules, info, options->turns};
-    WN_TRY_OR(done,
-              wn_stream_new(model, scorer->method, scorer->rules.headers, scorer->rules.n_headers,
-                            wn_text_rules_path(&scorer->rules), options->separate, &scorer->stream, err));
+    WN_TRY_OR(done, wn_recipe_open(&scorer->recipe, options, tokenizer, model, err));
+    WN_TRY_OR(done, wn_taker_open(&scorer->taker, &scorer->recipe, corpus, err));
+    const struct wn_text_rules *rules = &scorer->recipe.rules;
+    WN_TRY_OR(done, wn_stream_new(model, scorer->recipe.method, rules->headers, rules->n_headers,
+                                  wn_text_rules_path(rules), options->separate, &scorer->stream, err));
     *out_scorer = scorer;
 done:
     if (code != WN_OK) {
@@ -94,21 +78,19 @@ void wn_scorer_free(struct wn_scorer *scorer)
         group_free(scorer->free_groups);
         scorer->free_groups = next;
     }
-    wn_corpus_reader_free(scorer->reader);
-    wn_encoder_free(scorer->encoder);
-    wn_arena_free(scorer->scratch);
-    wn_arena_free(scorer->arena);
+    wn_taker_close(&scorer->taker);
+    wn_recipe_close(&scorer->recipe);
     free(scorer);
 }
 
 int32_t wn_scorer_max_length(const struct wn_scorer *scorer)
 {
-    return scorer->rules.max_length;
+    return scorer->recipe.rules.max_length;
 }
 
 struct wn_score_counts wn_scorer_counts(const struct wn_scorer *scorer)
 {
-    const struct wn_stream_counts stream = wn_stream_counts(scorer->stream);
+    const struct wn_run_counts stream = wn_stream_counts(scorer->stream);
     struct wn_score_counts counts = scorer->counts;
     counts.batches = stream.batches;
     counts.rows = stream.rows;
@@ -159,15 +141,7 @@ static wn_code hand_on(struct wn_scorer *scorer, const struct wn_row_sink *sink,
 {
     for (struct wn_record_plan *plan = wn_stream_pop(scorer->stream); plan != NULL;
          plan = wn_stream_pop(scorer->stream)) {
-        const struct wn_record_rows rows = {.place = plan->place,
-                                            .rows = plan->rows,
-                                            .n_rows = plan->n_rows,
-                                            .why = plan->why,
-                                            .cond = plan->cond,
-                                            .direct = plan->direct};
-        scorer->counts.records++;
-        scorer->counts.samples += plan->n_rows;
-        const wn_code code = sink->put(sink->context, &rows, err);
+        const wn_code code = wn_plan_hand_on(plan, sink, &scorer->counts, err);
         group_leave(scorer, plan->owner);
         WN_TRY(code);
     }
@@ -178,14 +152,10 @@ static wn_code hand_on(struct wn_scorer *scorer, const struct wn_row_sink *sink,
 static wn_code take_record(struct wn_scorer *scorer, uint64_t index, const struct wn_row_sink *sink,
                            struct wn_error *err)
 {
-    struct wn_record record;
     struct wn_record_plan *plan = NULL;
-    wn_arena_reset(scorer->scratch);
     WN_TRY(group_next(scorer, err));
     struct group *group = scorer->current;
-    WN_TRY(wn_corpus_record(scorer->reader, index, scorer->scratch, &record, err));
-    WN_TRY(WN_ARENA_NEW(group->arena, 1, &plan, err));
-    WN_TRY(scorer->method->prepare(&scorer->context, &record, scorer->scratch, group->arena, plan, err));
+    WN_TRY(wn_taker_take(&scorer->taker, index, NULL, group->arena, &plan, err));
     plan->owner = group;
     while (!wn_stream_has_room(scorer->stream, plan->n_values)) {
         bool ran = false;
@@ -194,10 +164,6 @@ static wn_code take_record(struct wn_scorer *scorer, uint64_t index, const struc
     }
     group->n_records++;
     group->n_open++;
-    scorer->counts.tokens += plan->tokens;
-    scorer->counts.header_tokens += plan->header_tokens;
-    scorer->counts.wants += (uint64_t)plan->n_values;
-    scorer->counts.flops += plan->flops;
     return wn_stream_push(scorer->stream, plan, err);
 }
 

@@ -99,4 +99,52 @@ struct wn_score_counts wn_scorer_counts(const struct wn_scorer *scorer);
 wn_code wn_scorer_run(struct wn_scorer *scorer, const struct wn_unit *unit, const struct wn_row_sink *sink,
                       struct wn_error *err);
 
+/* The same work as stages in threads, joined by bounded queues: reading and tokenizing (one or more threads), packing,
+ * the model, reduction. Rows are the same bits as wn_scorer_run's.
+ *
+ *   wn_line_new(&options, corpus, tokenizer, model, &line, err)
+ *   wn_line_start(line, crew, err)      the stages join the crew of the caller (base/crew.h)
+ *   wn_line_give(line, &unit)           units queue up; their rows come in the order given, from the reduction thread
+ *   wn_line_close(line)                 no more units: the stages end when what was given is done
+ *   wn_line_is_done(line)               tells that; wait for it, since wn_crew_end stops what is left
+ *   wn_line_cancel(line)                or at once, leaving what is begun (the crew's `stop` calls it)
+ *   wn_crew_end(...); wn_line_free(line)
+ */
+struct wn_line_options {
+    const struct wn_score_options *score; /* borrowed while the line lives */
+    int32_t readers;                      /* reading threads; 0 = chosen: 1 beside a CPU model, more where it waits */
+    int32_t units;                        /* that may be queued beside the one at work, >= 1 */
+    struct wn_row_sink sink;              /* called from the reduction thread */
+    /* After the last row of a unit, from the reduction thread, with the sink's context; NULL: not told. `counts` are of
+     * this unit alone; batches, rows and seconds_model are what the model did since the unit before ended, also for
+     * records of units that follow. What it returns ends the line unless WN_OK. */
+    wn_code (*unit_end)(void *context, const struct wn_unit *unit, const struct wn_score_counts *counts,
+                        struct wn_error *err);
+};
+
+struct wn_line;
+struct wn_crew;
+
+/* Errors as wn_scorer_new. The corpus may still be growing: units must lie in what is known of it. The model is the
+ * line's until wn_line_free. */
+wn_code wn_line_new(const struct wn_line_options *options, const struct wn_corpus *corpus,
+                    const struct wn_tokenizer *tokenizer, struct wn_model *model, struct wn_line **out_line,
+                    struct wn_error *err);
+/* Starts the threads "reading", "packing", "model" and "reduction". Where it fails, end the crew, then free the line. */
+wn_code wn_line_start(struct wn_line *line, struct wn_crew *crew, struct wn_error *err);
+/* False where options.units are queued already (given, and no record of them being read), or the line is closed. Never
+ * waits. Any thread. */
+bool wn_line_give(struct wn_line *line, const struct wn_unit *unit);
+void wn_line_close(struct wn_line *line);
+void wn_line_cancel(struct wn_line *line); /* from any thread; does not wait */
+/* True when the line was closed and all that was given is done, the last unit_end too. Any thread. */
+bool wn_line_is_done(const struct wn_line *line);
+/* Records whose rows were handed on so far: a sign of life. Any thread. */
+uint64_t wn_line_records(const struct wn_line *line);
+/* Layers that the model has run so far: it moves inside a long batch. Any thread. */
+uint64_t wn_line_moves(const struct wn_line *line);
+int32_t wn_line_max_length(const struct wn_line *line);
+/* After all threads have ended; NULL is allowed. */
+void wn_line_free(struct wn_line *line);
+
 #endif

@@ -1,4 +1,4 @@
-/* The stream: plans in, values out, through pack and model.
+/* The stream: plans in, values out, through feed and model, in one thread.
  * SPDX-License-Identifier: Apache-2.0
  *
  *   wn_stream_push(stream, plan)        where wn_stream_has_room
@@ -11,14 +11,10 @@
 #define WINNOW_SCORE_STREAM_H
 
 #include "model/model.h"
+#include "score/load.h"
 #include "score/method.h"
 
 struct wn_stream;
-
-struct wn_stream_counts {
-    uint64_t rows, batches;
-    double seconds_model;
-};
 
 /* `path`: the longest path that plans ask for. With `separate` every item is run in batches of its own.
  * `model` is borrowed, and used by no other stream until this one is freed. */
@@ -42,6 +38,6 @@ struct wn_record_plan *wn_stream_pop(struct wn_stream *stream);
 /* Take the oldest plan off unfinished, before freeing a stream that failed; NULL where none is left. */
 struct wn_record_plan *wn_stream_drop(struct wn_stream *stream);
 size_t wn_stream_pending(const struct wn_stream *stream);
-struct wn_stream_counts wn_stream_counts(const struct wn_stream *stream);
+struct wn_run_counts wn_stream_counts(const struct wn_stream *stream);
 
 #endif

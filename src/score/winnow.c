@@ -132,7 +132,8 @@ static wn_code begin_plan(winnow_handle *handle, struct wn_record_plan **out_pla
 {
     wn_arena_reset(handle->results);
     WN_TRY(WN_ARENA_NEW(handle->results, 1, out_plan, err));
-    return wn_ifd_begin(&handle->context, 1, handle->scratch, handle->results, *out_plan, out_builder, err);
+    const struct wn_plan_memory memory = {handle->scratch, handle->scratch, handle->results};
+    return wn_ifd_begin(&handle->context, 1, &memory, *out_plan, out_builder, err);
 }
 
 static wn_code run_plan(winnow_handle *handle, struct wn_record_plan *plan, struct wn_error *err)

@@ -298,9 +298,9 @@ static wn_code info_merge(const struct wn_names *names, struct wn_span entry, bo
         const struct wn_span before = {map.bytes.data, (size_t)(object.data - map.bytes.data)};
         const char *end = object.data + object.size;
         const struct wn_span after = {end, (size_t)(map.bytes.data + map.bytes.size - end)};
-        ok = wn_bytes_add(out, before);
+        ok = wn_bytes_append(out, before);
         code = wn_object_set(object, &member, 1, out, err);
-        ok = ok && wn_bytes_add(out, after);
+        ok = ok && wn_bytes_append(out, after);
     }
     wn_map_close(&map);
     WN_CHECK(code != WN_OK || ok, err, WN_DEVICE, "out of memory for dataset_info.json");
@@ -312,19 +312,19 @@ wn_code wn_dataset_info_make(const struct wn_subset_options *options, const stru
                              struct wn_bytes *out, struct wn_error *err)
 {
     const struct wn_corpus_options *from = options->corpus;
-    struct wn_bytes entry = {NULL, 0, 0};
+    struct wn_bytes entry = {0};
     wn_code code = from != NULL && from->dataset_info != NULL && from->dataset != NULL
                        ? entry_copy(from, names, &entry, err)
                        : entry_make(options, corpus, names, records, n, &entry, err);
-    const struct wn_span text = {entry.data, entry.size};
+    const struct wn_span text = wn_bytes_span(&entry);
     if (code == WN_OK && wn_path_exists(names->dataset_info)) {
         code = info_merge(names, text, options->replace, out, err);
     } else if (code == WN_OK &&
-               !(wn_bytes_add(out, wn_span_of("{\n  \"")) && wn_bytes_add(out, wn_span_of(names->entry)) &&
-                 wn_bytes_add(out, wn_span_of("\": ")) && wn_bytes_add(out, text) &&
-                 wn_bytes_add(out, wn_span_of("\n}\n")))) {
+               !(wn_bytes_append(out, wn_span_of("{\n  \"")) &&
+                 wn_bytes_append(out, wn_span_of(names->entry)) && wn_bytes_append(out, wn_span_of("\": ")) &&
+                 wn_bytes_append(out, text) && wn_bytes_append(out, wn_span_of("\n}\n")))) {
         code = wn_error_set(err, WN_DEVICE, __FILE__, __LINE__, "out of memory for dataset_info.json");
     }
-    free(entry.data);
+    wn_bytes_free(&entry);
     return code;
 }

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const amount_names[] = {"rate", "number", "above", "below"};
+static const char *const amount_names[] = {"rate", "number", "above", "below", "all"};
 static const char *const filter_names[] = {"none", "score < 1", "score <= 1"};
 static const char *const ties_names[] = {"smaller index first", "larger index first"};
 static const char *const order_names[] = {"score, descending", "pool"};
@@ -77,7 +77,7 @@ static struct wn_json *rule_json(struct builder *b, const struct wn_rule *rule)
     }
     add_flag(b, object, "drop_cut_direct", rule->drop_cut_direct);
     add_text(b, object, "amount", amount_names[rule->amount]);
-    add_number(b, object, "value", rule->value);
+    add_number(b, object, "value", rule->amount == WN_AMOUNT_ALL ? (double)NAN : rule->value);
     if (rule->amount == WN_AMOUNT_RATE) {
         add_text(b, object, "rate_of", rule->of == WN_OF_VALID ? "valid" : "pool");
     }
@@ -211,14 +211,14 @@ wn_code wn_manifest_print(const struct wn_manifest *manifest, char **out_text, s
     if (code != WN_OK) {
         return code;
     }
-    struct wn_bytes text = {NULL, 0, 0};
-    const bool ok = wn_json_tidy(raw, 0, &text) && wn_bytes_add(&text, (struct wn_span){"\n", 2});
+    struct wn_bytes text = {0};
+    const bool ok = wn_json_tidy(raw, 0, &text) && wn_bytes_append(&text, (struct wn_span){"\n", 2});
     free(raw);
     if (!ok) {
-        free(text.data);
+        wn_bytes_free(&text);
         WN_FAIL(err, WN_DEVICE, "out of memory for the manifest");
     }
-    *out_text = text.data;
+    *out_text = (char *)text.data;
     return WN_OK;
 }
 
@@ -266,10 +266,12 @@ static void amount_print(FILE *out, const struct wn_rule *rule)
     case WN_AMOUNT_BELOW:
         fprintf(out, "score %s %.17g", rule->amount == WN_AMOUNT_ABOVE ? "above" : "below", rule->value);
         break;
+    case WN_AMOUNT_ALL: /* told without a rule */
+        break;
     }
 }
 
-static void table_print(FILE *out, const struct wn_rule *rule, const struct wn_selection *selection)
+static void rule_print(FILE *out, const struct wn_rule *rule)
 {
     fprintf(out, "rule       %s%sby %s, ", rule->preset == NULL ? "" : rule->preset,
             rule->preset == NULL ? "" : ": ", rule->by);
@@ -279,6 +281,15 @@ static void table_print(FILE *out, const struct wn_rule *rule, const struct wn_s
     }
     fprintf(out, "\n           ties: %s; output order: %s\n", ties_names[rule->ties],
             order_names[rule->order]);
+}
+
+static void table_print(FILE *out, const struct wn_rule *rule, const struct wn_selection *selection)
+{
+    if (rule->amount == WN_AMOUNT_ALL) {
+        fprintf(out, "rule       all records, as they are\n");
+    } else {
+        rule_print(out, rule);
+    }
     line_print(out, "pool", selection->pool);
     for (int i = 0; i < WN_STATUS_COUNT; i++) {
         if (selection->by_status[i] > 0) {
@@ -295,7 +306,7 @@ static void table_print(FILE *out, const struct wn_rule *rule, const struct wn_s
     line_print(out, "eligible", selection->eligible);
     line_print(out, "asked for", selection->asked);
     line_print(out, "chosen", selection->n);
-    if (selection->n > 0) {
+    if (selection->n > 0 && rule->amount != WN_AMOUNT_ALL) {
         char score[40];
         snprintf(score, sizeof score, "%.10g", selection->cut);
         fprintf(out, "  %-44s %14s\n", "score at the cut", score);

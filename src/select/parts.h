@@ -4,6 +4,7 @@
 #ifndef WINNOW_SELECT_PARTS_H
 #define WINNOW_SELECT_PARTS_H
 
+#include "base/base.h"
 #include "select/select.h"
 #include "winnow/span.h"
 
@@ -16,14 +17,8 @@ enum {
     WN_CUT_COLUMNS = 7       /* columns that drop_cut_direct looks at */
 };
 
-/* Bytes that grow; zeroed to begin with, free(bytes.data) at the end. */
-struct wn_bytes {
-    char *data;
-    size_t size, capacity;
-};
-
-/* False without memory. */
-bool wn_bytes_add(struct wn_bytes *bytes, struct wn_span more);
+/* wn_bytes_add for a span; false without memory. */
+bool wn_bytes_append(struct wn_bytes *bytes, struct wn_span more);
 
 /* A member of a JSON object to be set: the value is JSON text. */
 struct wn_member {
@@ -49,6 +44,10 @@ wn_code wn_object_value(struct wn_span object, const char *key, struct wn_span *
 /* JSON as wn_json_print writes it indented, appended with two spaces for each tab, and `depth` levels further
  * in from the second line on. False without memory. */
 bool wn_json_tidy(const char *text, int depth, struct wn_bytes *out);
+
+/* WN_RUN where `corpus` is not the one that was scored. */
+wn_code wn_corpus_scored_check(const struct wn_scores *scores, const struct wn_corpus *corpus,
+                               struct wn_error *err);
 
 /* True where the filter looks at something else than what ranks. */
 bool wn_rule_filter_differs(const struct wn_rule *rule);

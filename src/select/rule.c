@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "select/parts.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -247,4 +248,19 @@ done:
         wn_table_free(out_table);
     }
     return code;
+}
+
+wn_code wn_corpus_scored_check(const struct wn_scores *scores, const struct wn_corpus *corpus,
+                               struct wn_error *err)
+{
+    const char *scored = wn_scores_attribute(scores, wn_attribute_corpus_hash);
+    char hash[33];
+    wn_corpus_hash(corpus, hash);
+    WN_CHECK(scored != NULL, err, WN_RUN, "%s: does not say which corpus was scored", wn_scores_path(scores));
+    WN_CHECK(strcmp(scored, hash) == 0 && wn_corpus_count(corpus) >= wn_scores_count(scores), err, WN_RUN,
+             "this is not the corpus that was scored: it has hash %s and %" PRIu64
+             " records; %s is of hash %s and %" PRIu64
+             " records: give the files that were scored, in the same order, or score this corpus",
+             hash, wn_corpus_count(corpus), wn_scores_path(scores), scored, wn_scores_count(scores));
+    return WN_OK;
 }

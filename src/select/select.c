@@ -12,11 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A record that is still in play. */
-struct candidate {
-    double score;
-    uint64_t index;
-    uint64_t draw; /* random selection only: the smallest are taken */
+/* What an order of records looks at. */
+struct ordering {
+    const struct wn_table *table;
+    const struct wn_rule *rule;
 };
 
 enum step { STEP_STATUS, STEP_NOT_FINITE, STEP_CUT, STEP_FILTER, STEP_KEPT };
@@ -63,32 +62,40 @@ static void drops_name(const struct wn_rule *rule, const uint64_t counts[STEP_KE
     }
 }
 
-static int compare_indices(uint64_t a, uint64_t b)
+static uint64_t draw_of(uint64_t seed, uint64_t index)
 {
-    return a < b ? -1 : a > b;
-}
-
-static int by_score_smaller_first(const void *a, const void *b)
-{
-    const struct candidate *x = a, *y = b;
-    return x->score != y->score ? (x->score > y->score ? -1 : 1) : compare_indices(x->index, y->index);
-}
-
-static int by_score_larger_first(const void *a, const void *b)
-{
-    const struct candidate *x = a, *y = b;
-    return x->score != y->score ? (x->score > y->score ? -1 : 1) : compare_indices(y->index, x->index);
-}
-
-static int by_draw(const void *a, const void *b)
-{
-    const struct candidate *x = a, *y = b;
-    return x->draw != y->draw ? (x->draw < y->draw ? -1 : 1) : compare_indices(x->index, y->index);
+    unsigned char bytes[16];
+    for (size_t i = 0; i < 8; i++) {
+        bytes[i] = (unsigned char)(seed >> (8 * i));
+        bytes[8 + i] = (unsigned char)(index >> (8 * i));
+    }
+    return wn_hash64((struct wn_span){(const char *)bytes, sizeof bytes});
 }
 
 static int by_index(const void *a, const void *b)
 {
-    return compare_indices(((const struct candidate *)a)->index, ((const struct candidate *)b)->index);
+    const uint64_t i = *(const uint64_t *)a, j = *(const uint64_t *)b;
+    return i < j ? -1 : i > j;
+}
+
+/* Descending by score, equal scores as the tie rule says. */
+static int by_score(const void *a, const void *b, void *context)
+{
+    const struct ordering *ordering = context;
+    const double x = ordering->table->score[*(const uint64_t *)a];
+    const double y = ordering->table->score[*(const uint64_t *)b];
+    if (x != y) {
+        return x > y ? -1 : 1;
+    }
+    return ordering->rule->ties == WN_TIES_LARGER_INDEX ? by_index(b, a) : by_index(a, b);
+}
+
+static int by_draw(const void *a, const void *b, void *context)
+{
+    const struct ordering *ordering = context;
+    const uint64_t x = draw_of(ordering->rule->seed, *(const uint64_t *)a);
+    const uint64_t y = draw_of(ordering->rule->seed, *(const uint64_t *)b);
+    return x != y ? (x < y ? -1 : 1) : by_index(a, b);
 }
 
 static wn_code rule_check(const struct wn_rule *rule, struct wn_error *err)
@@ -107,78 +114,136 @@ static wn_code rule_check(const struct wn_rule *rule, struct wn_error *err)
     case WN_AMOUNT_BELOW:
         WN_CHECK(!isnan(value), err, WN_USAGE, "the threshold is not a number");
         break;
+    case WN_AMOUNT_ALL:
+        break;
     }
     return WN_OK;
 }
 
 /* What the amount comes to. Python's int(n * rate): the product in double precision, cut to a whole number.
  */
-static uint64_t asked_count(const struct wn_rule *rule, uint64_t pool, const struct candidate *kept,
+static uint64_t asked_count(const struct wn_table *table, const struct wn_rule *rule, const uint64_t *kept,
                             uint64_t n)
 {
     uint64_t count = 0;
-    const uint64_t base = rule->of == WN_OF_VALID ? n : rule->pool != 0 ? rule->pool : pool;
+    const uint64_t base = rule->of == WN_OF_VALID ? n : rule->pool != 0 ? rule->pool : table->n;
     switch (rule->amount) {
     case WN_AMOUNT_RATE:
         return (uint64_t)((double)base * rule->value);
     case WN_AMOUNT_NUMBER:
         return (uint64_t)rule->value;
+    case WN_AMOUNT_ALL:
+        return n;
     case WN_AMOUNT_ABOVE:
     case WN_AMOUNT_BELOW:
         break;
     }
     for (uint64_t i = 0; i < n; i++) {
-        count += rule->amount == WN_AMOUNT_ABOVE ? kept[i].score > rule->value : kept[i].score < rule->value;
+        const double score = table->score[kept[i]];
+        count += rule->amount == WN_AMOUNT_ABOVE ? score > rule->value : score < rule->value;
     }
     return count;
 }
 
-static uint64_t draw_of(uint64_t seed, uint64_t index)
+static void swap(uint64_t *a, uint64_t *b)
 {
-    unsigned char bytes[16];
-    for (size_t i = 0; i < 8; i++) {
-        bytes[i] = (unsigned char)(seed >> (8 * i));
-        bytes[8 + i] = (unsigned char)(index >> (8 * i));
+    const uint64_t kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+/* Put the first `count` of the order in front, in any order, without further memory: quicksort that follows one side
+ * only. A part that splits badly too often is sorted. */
+static void first_gather(uint64_t *kept, uint64_t n, uint64_t count,
+                         int (*compare)(const void *, const void *, void *), struct ordering *ordering)
+{
+    int budget = 8;
+    for (uint64_t size = n; size > 1; size /= 2) {
+        budget += 2;
     }
-    return wn_hash64((struct wn_span){(const char *)bytes, sizeof bytes});
+    while (n > 1 && count > 0 && count < n) {
+        if (n < 32 || budget == 0) {
+            qsort_r(kept, (size_t)n, sizeof *kept, compare, ordering);
+            return;
+        }
+        budget--;
+        uint64_t *middle = &kept[n / 2], *last = &kept[n - 1];
+        if (compare(middle, kept, ordering) < 0) {
+            swap(middle, kept);
+        }
+        if (compare(last, middle, ordering) < 0) {
+            swap(last, middle);
+            if (compare(middle, kept, ordering) < 0) {
+                swap(middle, kept);
+            }
+        }
+        const uint64_t pivot = *middle; /* no two records are equal in an order, so it stands here once */
+        uint64_t i = 0, j = n - 1;
+        for (;;) {
+            while (compare(&kept[i], &pivot, ordering) < 0) {
+                i++;
+            }
+            while (compare(&pivot, &kept[j], ordering) < 0) {
+                j--;
+            }
+            if (i >= j) {
+                break;
+            }
+            swap(&kept[i], &kept[j]);
+            i++;
+            j--;
+        }
+        const uint64_t left = j + 1; /* kept[0 .. left) come before the others */
+        if (count < left) {
+            n = left;
+        } else {
+            kept += left;
+            n -= left;
+            count -= left;
+        }
+    }
 }
 
 /* The chosen ones become kept[0 .. count). Below a threshold means the end of the descending order. */
-static void take(const struct wn_rule *rule, struct candidate *kept, uint64_t n, uint64_t count)
+static void take(const struct wn_table *table, const struct wn_rule *rule, uint64_t *kept, uint64_t n,
+                 uint64_t count)
 {
-    int (*const by_score)(const void *, const void *) =
-        rule->ties == WN_TIES_LARGER_INDEX ? by_score_larger_first : by_score_smaller_first;
+    struct ordering ordering = {table, rule};
+    if (rule->amount == WN_AMOUNT_ALL) {
+        return;
+    }
     if (rule->random) {
-        for (uint64_t i = 0; i < n; i++) {
-            kept[i].draw = draw_of(rule->seed, kept[i].index);
-        }
-        qsort(kept, n, sizeof *kept, by_draw);
-        qsort(kept, count, sizeof *kept, by_score);
+        first_gather(kept, n, count, by_draw, &ordering);
+    } else if (rule->amount == WN_AMOUNT_BELOW) {
+        first_gather(kept, n, n - count, by_score, &ordering);
+        memmove(kept, kept + (n - count), count * sizeof *kept);
     } else {
-        qsort(kept, n, sizeof *kept, by_score);
-        if (rule->amount == WN_AMOUNT_BELOW) {
-            memmove(kept, kept + (n - count), count * sizeof *kept);
-        }
+        first_gather(kept, n, count, by_score, &ordering);
     }
     if (rule->order == WN_ORDER_POOL) {
-        qsort(kept, count, sizeof *kept, by_index);
+        qsort(kept, (size_t)count, sizeof *kept, by_index);
+    } else {
+        qsort_r(kept, (size_t)count, sizeof *kept, by_score, &ordering);
     }
 }
 
 /* The cut value and the ties on it. `kept` holds the chosen ones first. */
-static void cut_find(const struct wn_table *table, const struct wn_rule *rule, const struct candidate *kept,
+static void cut_find(const struct wn_table *table, const struct wn_rule *rule, const uint64_t *kept,
                      struct wn_selection *out)
 {
     const bool from_below = rule->amount == WN_AMOUNT_BELOW;
     out->cut = (double)NAN;
+    if (rule->amount == WN_AMOUNT_ALL) {
+        return;
+    }
     for (uint64_t i = 0; i < out->n; i++) {
-        const double score = kept[i].score;
+        const double score = table->score[kept[i]];
         if (isnan(out->cut) || (from_below ? score > out->cut : score < out->cut)) {
             out->cut = score;
         }
     }
     for (uint64_t i = 0; i < out->n; i++) {
-        out->ties_taken += kept[i].score == out->cut;
+        out->ties_taken += table->score[kept[i]] == out->cut;
     }
     for (uint64_t i = 0; i < table->n; i++) {
         out->ties_at_cut += table->score[i] == out->cut && step_of(table, rule, i) == STEP_KEPT;
@@ -190,8 +255,8 @@ wn_code wn_select(const struct wn_table *table, const struct wn_rule *rule,
 {
     WN_TRY(rule_check(rule, err));
     *out_selection = (struct wn_selection){.pool = table->n};
-    WN_CHECK(table->n < SIZE_MAX / sizeof(struct candidate) - 1, err, WN_DEVICE, "too many records");
-    struct candidate *kept = malloc(((size_t)table->n + 1) * sizeof *kept);
+    WN_CHECK(table->n < SIZE_MAX / sizeof(uint64_t) - 1, err, WN_DEVICE, "too many records");
+    uint64_t *kept = malloc(((size_t)table->n + 1) * sizeof *kept);
     WN_CHECK(kept != NULL, err, WN_DEVICE, "out of memory for a selection from %llu records",
              (unsigned long long)table->n);
     uint64_t dropped[STEP_KEPT + 1] = {0};
@@ -202,28 +267,24 @@ wn_code wn_select(const struct wn_table *table, const struct wn_rule *rule,
             WN_FAIL(err, WN_INPUT, "record %llu has the unknown status %u", (unsigned long long)i,
                     table->status[i]);
         }
-        const enum step step = step_of(table, rule, i);
+        const enum step step = rule->amount == WN_AMOUNT_ALL ? STEP_KEPT : step_of(table, rule, i);
         out_selection->by_status[table->status[i]]++;
         dropped[step]++;
         if (step == STEP_KEPT) {
-            kept[n] = (struct candidate){table->score[i], i, 0};
+            kept[n] = i;
             n++;
         }
     }
-    drops_name(rule, dropped, out_selection);
-    out_selection->eligible = n;
-    out_selection->asked = asked_count(rule, table->n, kept, n);
-    out_selection->n = out_selection->asked < n ? out_selection->asked : n;
-    take(rule, kept, n, out_selection->n);
-    cut_find(table, rule, kept, out_selection);
-    /* Eight bytes an index, in the memory of the candidates: entry i is written after it was read. */
-    uint64_t *indices = (uint64_t *)(void *)kept;
-    for (uint64_t i = 0; i < out_selection->n; i++) {
-        const uint64_t index = kept[i].index;
-        indices[i] = index;
+    if (rule->amount != WN_AMOUNT_ALL) {
+        drops_name(rule, dropped, out_selection);
     }
-    uint64_t *fitted = realloc(indices, ((size_t)out_selection->n + 1) * sizeof *indices);
-    out_selection->indices = fitted == NULL ? indices : fitted;
+    out_selection->eligible = n;
+    out_selection->asked = asked_count(table, rule, kept, n);
+    out_selection->n = out_selection->asked < n ? out_selection->asked : n;
+    take(table, rule, kept, n, out_selection->n);
+    cut_find(table, rule, kept, out_selection);
+    uint64_t *fitted = realloc(kept, ((size_t)out_selection->n + 1) * sizeof *kept);
+    out_selection->indices = fitted == NULL ? kept : fitted;
     return WN_OK;
 }
 

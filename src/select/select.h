@@ -18,7 +18,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum wn_amount { WN_AMOUNT_RATE, WN_AMOUNT_NUMBER, WN_AMOUNT_ABOVE, WN_AMOUNT_BELOW };
+enum wn_amount {
+    WN_AMOUNT_RATE,
+    WN_AMOUNT_NUMBER,
+    WN_AMOUNT_ABOVE,
+    WN_AMOUNT_BELOW,
+    WN_AMOUNT_ALL /* every record, whatever its status, in pool order; the other members of the rule mean nothing */
+};
 enum wn_rate_of { WN_OF_POOL, WN_OF_VALID };
 
 /* A rule, in full; presets fill one. The steps, in order:
@@ -109,6 +115,32 @@ void wn_selection_free(struct wn_selection *selection);
 wn_code wn_formula_values(const struct wn_scores *scores, const char *formula, double *out,
                           struct wn_error *err);
 
+/* Two files of scores of one corpus, held against each other by `winnow compare`. */
+struct wn_compare_options {
+    const char *column; /* column or formula, as wn_formula_values takes it, evaluated in both files */
+    enum wn_amount
+        amount; /* of the top: WN_AMOUNT_RATE (0 < value <= 1, int(n_both x value)) or WN_AMOUNT_NUMBER */
+    double value;
+};
+
+/* Records are joined by their number; n_both is what all figures are over. Correlations are NaN where fewer than two
+ * records are left or a side is constant; overlap is NaN where top is 0. */
+struct wn_compare_result {
+    uint64_t n_a, n_b; /* records of each file */
+    uint64_t n_common; /* records that both files hold */
+    uint64_t n_both;   /* of these, with a finite value in both */
+    double spearman;   /* Pearson of the ranks, equal values sharing the mean of their places */
+    double pearson;
+    uint64_t top;   /* k: records in each top, at most n_both */
+    double overlap; /* |A and B| / k, the tops by value descending, equal values by smaller record number */
+};
+
+/* WN_RUN where the two are not scores of one corpus (attribute corpus_hash), or have no record in common; WN_USAGE as
+ * wn_formula_values and for an amount of another kind. Memory: 33 bytes for each record of the larger file. */
+wn_code wn_scores_compare(const struct wn_scores *a, const struct wn_scores *b,
+                          const struct wn_compare_options *options, struct wn_compare_result *out_result,
+                          struct wn_error *err);
+
 /* --with-scores: fields added to each record written, before its closing brace; a field of that name that the
  * record already has gets the new value in its place. OWN: winnow_index, _status, _loss_cond, _loss_direct,
  * _ifd_loss, _ifd_ppl, _rank (null where there is none). SUPERFILTERING: ppl_A_direct, ppl_A_condition,
@@ -140,6 +172,31 @@ struct wn_subset_options {
 wn_code wn_subset_write(const struct wn_subset_options *options, const struct wn_scores *scores,
                         const struct wn_corpus *corpus, const struct wn_rule *rule,
                         const struct wn_selection *selection, struct wn_error *err);
+/* The scores of chosen records as a table, without their texts: `--format jsonl` and `--format csv`. A row has index, id
+ * (where there is an id key), rank, status, and the columns of /samples that hold scores or counts, named as there; or,
+ * with the published names, ppl_A_direct, ppl_A_condition and ifd_ppl, in the double precision of scores.h5, so that a
+ * rule applied to the table chooses what it chooses here.
+ * JSON lines: one object a line; what is not finite is null, with the published names NaN or Infinity as Python's json
+ * writes them. CSV (RFC 4180): a header, lines that end in CR LF, NaN and a missing rank or id as an empty field, inf.
+ * Numbers have up to 17 significant digits and read back as the same bits. */
+struct wn_score_table_options {
+    const char *path;
+    bool is_csv; /* else JSON lines */
+    bool published_names;
+    const char *id_key;        /* used with a corpus */
+    const char *const *inputs; /* [n_inputs] files that are never overwritten */
+    size_t n_inputs;
+    bool replace;               /* an existing file may be replaced */
+    const struct wn_stop *stop; /* NULL = never */
+};
+
+/* `corpus` is where the ids are looked up; NULL: no ids. `selection` NULL: all records in order. The file appears whole
+ * or not at all; rows that are not in the order of the records pass through a temporary file of the same size beside
+ * it. Memory: 28 bytes a chosen record and one block. WN_USAGE as wn_subset_write; WN_RUN for another corpus. */
+wn_code wn_score_table_write(const struct wn_score_table_options *options, const struct wn_scores *scores,
+                             const struct wn_corpus *corpus, const struct wn_selection *selection,
+                             struct wn_error *err);
+
 /* The table that the manifest holds, as text for people; new memory (free). */
 wn_code wn_selection_print(const struct wn_rule *rule, const struct wn_selection *selection, char **out_text,
                            struct wn_error *err);

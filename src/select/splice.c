@@ -10,28 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool wn_bytes_add(struct wn_bytes *bytes, struct wn_span more)
+bool wn_bytes_append(struct wn_bytes *bytes, struct wn_span more)
 {
-    if (more.size > bytes->capacity - bytes->size) {
-        size_t capacity = bytes->capacity < 256 ? 256 : bytes->capacity;
-        while (capacity - bytes->size < more.size) {
-            if (capacity > SIZE_MAX / 2) {
-                return false;
-            }
-            capacity *= 2;
-        }
-        char *grown = realloc(bytes->data, capacity);
-        if (grown == NULL) {
-            return false;
-        }
-        bytes->data = grown;
-        bytes->capacity = capacity;
-    }
-    if (more.size > 0) {
-        memcpy(bytes->data + bytes->size, more.data, more.size);
-    }
-    bytes->size += more.size;
-    return true;
+    wn_bytes_add(bytes, more.data, more.size);
+    return !bytes->is_short;
 }
 
 static bool is_space(char c)
@@ -166,12 +148,12 @@ bool wn_json_tidy(const char *text, int depth, struct wn_bytes *out)
     bool ok = true;
     for (const char *at = text; *at != '\0' && ok; at++) {
         if (*at == '\t') { /* in strings a tab is escaped, so a bare one is layout */
-            ok = wn_bytes_add(out, wn_span_of(at > text && at[-1] == ':' ? " " : "  "));
+            ok = wn_bytes_append(out, wn_span_of(at > text && at[-1] == ':' ? " " : "  "));
             continue;
         }
-        ok = wn_bytes_add(out, (struct wn_span){at, 1});
+        ok = wn_bytes_append(out, (struct wn_span){at, 1});
         for (int i = 0; *at == '\n' && i < depth && ok; i++) {
-            ok = wn_bytes_add(out, wn_span_of("  "));
+            ok = wn_bytes_append(out, wn_span_of("  "));
         }
     }
     return ok;
@@ -225,10 +207,10 @@ static bool member_append(struct wn_bytes *out, const struct spacing *spacing, b
 {
     /* In an object that was empty the first member has no comma in front, the others a comma and a space. */
     const struct wn_span before = spacing->is_empty && needs_comma ? wn_span_of(" ") : spacing->before_key;
-    return (!needs_comma || wn_bytes_add(out, wn_span_of(","))) && wn_bytes_add(out, before) &&
-           wn_bytes_add(out, wn_span_of("\"")) && wn_bytes_add(out, wn_span_of(member->key)) &&
-           wn_bytes_add(out, wn_span_of("\":")) && wn_bytes_add(out, spacing->after_colon) &&
-           wn_bytes_add(out, member->value);
+    return (!needs_comma || wn_bytes_append(out, wn_span_of(","))) && wn_bytes_append(out, before) &&
+           wn_bytes_append(out, wn_span_of("\"")) && wn_bytes_append(out, wn_span_of(member->key)) &&
+           wn_bytes_append(out, wn_span_of("\":")) && wn_bytes_append(out, spacing->after_colon) &&
+           wn_bytes_append(out, member->value);
 }
 
 wn_code wn_object_set(struct wn_span object, const struct wn_member *members, size_t n, struct wn_bytes *out,
@@ -243,14 +225,14 @@ wn_code wn_object_set(struct wn_span object, const struct wn_member *members, si
     for (size_t at = 1; ok && member_next(object, &at, &place);) {
         for (size_t i = 0; i < n && ok; i++) {
             if (key_is(object, &place, members[i].key)) {
-                ok = wn_bytes_add(out, (struct wn_span){object.data + copied, place.value - copied}) &&
-                     wn_bytes_add(out, members[i].value);
+                ok = wn_bytes_append(out, (struct wn_span){object.data + copied, place.value - copied}) &&
+                     wn_bytes_append(out, members[i].value);
                 copied = place.value_end;
                 done |= UINT64_C(1) << i;
             }
         }
     }
-    ok = ok && wn_bytes_add(out, (struct wn_span){object.data + copied, spacing.end - copied});
+    ok = ok && wn_bytes_append(out, (struct wn_span){object.data + copied, spacing.end - copied});
     bool needs_comma = !spacing.is_empty;
     for (size_t i = 0; i < n && ok; i++) {
         if ((done >> i & 1) == 0) {
@@ -258,7 +240,7 @@ wn_code wn_object_set(struct wn_span object, const struct wn_member *members, si
             needs_comma = true;
         }
     }
-    ok = ok && wn_bytes_add(out, (struct wn_span){object.data + spacing.end, object.size - spacing.end});
+    ok = ok && wn_bytes_append(out, (struct wn_span){object.data + spacing.end, object.size - spacing.end});
     WN_CHECK(ok, err, WN_DEVICE, "out of memory for a record");
     return WN_OK;
 }

@@ -43,9 +43,9 @@ static struct wn_span own_indent(struct wn_span record)
 static bool style_guess(struct wn_span record, struct wn_style *out)
 {
     const struct wn_span indent = own_indent(record);
-    return wn_bytes_add(&out->open, wn_span_of("[")) && wn_bytes_add(&out->open, indent) &&
-           wn_bytes_add(&out->separator, wn_span_of(",")) && wn_bytes_add(&out->separator, indent) &&
-           wn_bytes_add(&out->close, wn_span_of("\n]\n"));
+    return wn_bytes_append(&out->open, wn_span_of("[")) && wn_bytes_append(&out->open, indent) &&
+           wn_bytes_append(&out->separator, wn_span_of(",")) && wn_bytes_append(&out->separator, indent) &&
+           wn_bytes_append(&out->close, wn_span_of("\n]\n"));
 }
 
 /* The bytes of the file around its first record, between the first two and behind the last. False where they
@@ -68,8 +68,8 @@ static bool style_read(struct wn_span file, const struct wn_place places[3], uin
         separator = (struct wn_span){file.data + first_end, (size_t)(second->offset - first_end)};
     }
     return is_mark(open, "[") && is_mark(separator, ",") && is_mark(close, "]") &&
-           wn_bytes_add(&out->open, open) && wn_bytes_add(&out->separator, separator) &&
-           wn_bytes_add(&out->close, close);
+           wn_bytes_append(&out->open, open) && wn_bytes_append(&out->separator, separator) &&
+           wn_bytes_append(&out->close, close);
 }
 
 /* The first file that holds records, its number and the index of its first record. */
@@ -109,9 +109,9 @@ static wn_code array_style(struct wn_corpus_reader *reader, const struct wn_corp
 
 void wn_style_free(struct wn_style *style)
 {
-    free(style->open.data);
-    free(style->separator.data);
-    free(style->close.data);
+    wn_bytes_free(&style->open);
+    wn_bytes_free(&style->separator);
+    wn_bytes_free(&style->close);
     *style = (struct wn_style){.is_array = false};
 }
 
@@ -124,8 +124,8 @@ wn_code wn_style_find(const struct wn_corpus *corpus, struct wn_style *out_style
     style.is_array = wn_corpus_n_files(corpus) > 0 && wn_corpus_file(corpus, 0).is_array;
     wn_code code = WN_OK;
     if (!style.is_array) {
-        if (!wn_bytes_add(&style.separator, wn_span_of("\n")) ||
-            !wn_bytes_add(&style.close, wn_span_of("\n"))) {
+        if (!wn_bytes_append(&style.separator, wn_span_of("\n")) ||
+            !wn_bytes_append(&style.close, wn_span_of("\n"))) {
             code = wn_error_set(err, WN_DEVICE, __FILE__, __LINE__, "out of memory for the subset");
         }
     } else if (has_records && file.is_array) {

@@ -95,23 +95,6 @@ static void names_free(struct wn_names *names)
     free(names->dataset_info);
 }
 
-static wn_code scored_check(const struct job *job, struct wn_error *err)
-{
-    const char *scored = wn_scores_attribute(job->scores, wn_attribute_corpus_hash);
-    char hash[33];
-    wn_corpus_hash(job->corpus, hash);
-    WN_CHECK(scored != NULL, err, WN_RUN, "%s: does not say which corpus was scored",
-             wn_scores_path(job->scores));
-    WN_CHECK(strcmp(scored, hash) == 0 && wn_corpus_count(job->corpus) >= wn_scores_count(job->scores), err,
-             WN_RUN,
-             "this is not the corpus that was scored: it has hash %s and %" PRIu64
-             " records; %s is of hash %s and %" PRIu64
-             " records: give the files that were scored, in the same order, or score this corpus",
-             hash, wn_corpus_count(job->corpus), wn_scores_path(job->scores), scored,
-             wn_scores_count(job->scores));
-    return WN_OK;
-}
-
 static bool is_same_file(const char *a, const char *b)
 {
     struct stat x, y;
@@ -320,13 +303,13 @@ static bool lines_join(struct wn_span record, struct wn_bytes *out)
     for (size_t i = 0; i < record.size && ok;) {
         const char c = record.data[i];
         if (c != '\n' && c != '\r') {
-            ok = wn_bytes_add(out, (struct wn_span){&record.data[i], 1});
+            ok = wn_bytes_append(out, (struct wn_span){&record.data[i], 1});
             i++;
             continue;
         }
         i += space_length(record, i);
         if (out->size > 0 && out->data[out->size - 1] == ',') {
-            ok = wn_bytes_add(out, wn_span_of(" "));
+            ok = wn_bytes_append(out, wn_span_of(" "));
         }
     }
     return ok;
@@ -346,12 +329,12 @@ static wn_code record_make(const struct job *job, uint64_t i, struct wn_bytes ou
                              ? fields_superfiltering(job->values[i], texts, members)
                              : fields_own(job->numbers[i], job->values[i], texts, members);
         WN_TRY(wn_object_set(text, members, n, &out[0], err));
-        text = (struct wn_span){out[0].data, out[0].size};
+        text = wn_bytes_span(&out[0]);
     }
     if (!job->style.is_array &&
         (memchr(text.data, '\n', text.size) != NULL || memchr(text.data, '\r', text.size) != NULL)) {
         WN_CHECK(lines_join(text, &out[1]), err, WN_DEVICE, "out of memory for a record");
-        text = (struct wn_span){out[1].data, out[1].size};
+        text = wn_bytes_span(&out[1]);
     }
     *out_text = text;
     return WN_OK;
@@ -364,11 +347,6 @@ static wn_code piece_write(struct wn_file *file, struct wn_hasher *hasher, struc
     return wn_file_write(file, piece, err);
 }
 
-static struct wn_span span_of(const struct wn_bytes *bytes)
-{
-    return (struct wn_span){bytes->data, bytes->size};
-}
-
 static wn_code subset_write(struct job *job, struct wn_hasher *hasher, struct wn_bytes work[2],
                             struct wn_error *err)
 {
@@ -376,17 +354,17 @@ static wn_code subset_write(struct job *job, struct wn_hasher *hasher, struct wn
     if (n == 0) {
         return piece_write(job->subset, hasher, wn_span_of(job->style.is_array ? "[]\n" : ""), err);
     }
-    WN_TRY(piece_write(job->subset, hasher, span_of(&job->style.open), err));
+    WN_TRY(piece_write(job->subset, hasher, wn_bytes_span(&job->style.open), err));
     for (uint64_t i = 0; i < n; i++) {
         struct wn_span text = {NULL, 0};
         WN_TRY(wn_stop_check(job->options->stop, "writing the subset", err));
         WN_TRY(record_make(job, i, work, &text, err));
         if (i > 0) {
-            WN_TRY(piece_write(job->subset, hasher, span_of(&job->style.separator), err));
+            WN_TRY(piece_write(job->subset, hasher, wn_bytes_span(&job->style.separator), err));
         }
         WN_TRY(piece_write(job->subset, hasher, text, err));
     }
-    return piece_write(job->subset, hasher, span_of(&job->style.close), err);
+    return piece_write(job->subset, hasher, wn_bytes_span(&job->style.close), err);
 }
 
 static wn_code index_write(struct job *job, struct wn_hasher *hasher, struct wn_error *err)
@@ -402,7 +380,7 @@ static wn_code index_write(struct job *job, struct wn_hasher *hasher, struct wn_
 static wn_code data_write(struct job *job, struct wn_error *err)
 {
     struct wn_hasher *hashers[2] = {NULL, NULL};
-    struct wn_bytes work[2] = {{NULL, 0, 0}, {NULL, 0, 0}};
+    struct wn_bytes work[2] = {{0}, {0}};
     wn_code code = WN_OK;
     WN_TRY_OR(done, wn_hasher_new(&hashers[0], err));
     WN_TRY_OR(done, wn_hasher_new(&hashers[1], err));
@@ -414,7 +392,7 @@ static wn_code data_write(struct job *job, struct wn_error *err)
     wn_hasher_text(hashers[1], job->index_hash);
 done:
     for (size_t i = 0; i < 2; i++) {
-        free(work[i].data);
+        wn_bytes_free(&work[i]);
         if (hashers[i] != NULL) {
             wn_hasher_free(hashers[i]);
         }
@@ -427,26 +405,26 @@ static wn_code account_write(struct job *job, struct wn_error *err)
     const struct wn_manifest manifest = {job->options,     job->scores,     job->corpus,
                                          job->rule,        job->selection,  &job->names,
                                          job->subset_hash, job->index_hash, job->style.is_array};
-    struct wn_bytes info = {NULL, 0, 0};
+    struct wn_bytes info = {0};
     char *text = NULL;
     wn_code code = WN_OK;
     WN_TRY_OR(done, wn_dataset_info_make(job->options, job->corpus, &job->names, job->records,
                                          job->selection->n, &info, err));
     WN_TRY_OR(done, wn_file_create(job->names.dataset_info, &job->dataset_info, err));
-    WN_TRY_OR(done, wn_file_write(job->dataset_info, span_of(&info), err));
+    WN_TRY_OR(done, wn_file_write(job->dataset_info, wn_bytes_span(&info), err));
     WN_TRY_OR(done, wn_manifest_print(&manifest, &text, err));
     WN_TRY_OR(done, wn_file_create(job->names.manifest, &job->manifest, err));
     code = wn_file_write(job->manifest, wn_span_of(text), err);
 done:
     free(text);
-    free(info.data);
+    wn_bytes_free(&info);
     return code;
 }
 
 static wn_code job_run(struct job *job, struct wn_error *err)
 {
     WN_TRY(names_make(job->options->path, &job->names, err));
-    WN_TRY(scored_check(job, err));
+    WN_TRY(wn_corpus_scored_check(job->scores, job->corpus, err));
     WN_TRY(outputs_check(job, err));
     WN_TRY(wn_style_find(job->corpus, &job->style, err));
     WN_TRY(records_gather(job, err));

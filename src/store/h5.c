@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Slots of the table of chunks in memory, a small prime: a dataset has one chunk there. */
+enum { CACHE_SLOTS = 3 };
+
 static const char mend_damage[] =
     "; the file is cut short or damaged: copy it again or run `winnow score` again";
 
@@ -60,10 +63,23 @@ static const char *mend_find(const char *text, const char *otherwise)
     return strstr(text, "truncated file") != NULL ? mend_damage : otherwise;
 }
 
+/* The number of the system's error that `text` names, 0 without. */
+static int reason_find(const char *text)
+{
+    static const char mark[] = "errno = ";
+    const char *start = strstr(text, mark);
+    return start != NULL ? (int)strtol(start + sizeof mark - 1, NULL, 10) : 0;
+}
+
 static wn_code fail(const char *path, const char *what, const char *otherwise, struct wn_error *err)
 {
+    static const char cannot[] = "cannot be ";
     struct message message = {"no reason given"};
     (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, &message);
+    const int reason = reason_find(message.text);
+    if (reason > 0 && otherwise[0] == 0 && strncmp(what, cannot, sizeof cannot - 1) == 0) {
+        return wn_io_fail(path, what + sizeof cannot - 1, reason, err);
+    }
     const char *mend = mend_find(message.text, otherwise);
     shorten(&message);
     WN_FAIL(err, WN_IO, "%s: %s: HDF5: %s%s", path, what, message.text, mend);
@@ -79,13 +95,14 @@ wn_code wn_h5_fail_open(const char *path, struct wn_error *err)
     return fail(path, "cannot be opened", mend_damage, err);
 }
 
-hid_t wn_h5_access(void)
+hid_t wn_h5_access(size_t cache)
 {
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     if (access < 0) {
         return access;
     }
     bool ok = H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0;
+    ok = ok && H5Pset_cache(access, 0, CACHE_SLOTS, cache, 1.0) >= 0;
     ok = ok && H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V110) >= 0;
 #if H5_VERSION_GE(1, 10, 7)
     ok = ok && H5Pset_file_locking(access, false, true) >= 0;
@@ -258,4 +275,39 @@ wn_code wn_h5_read(hid_t dataset, enum wn_type type, uint64_t first, size_t n, v
         H5Tclose(stored);
     }
     return ok ? WN_OK : WN_IO;
+}
+
+hid_t wn_h5_group_new(hid_t parent, const char *name)
+{
+    const hid_t plan = H5Pcreate(H5P_GROUP_CREATE);
+    if (plan < 0 || H5Pset_obj_track_times(plan, false) < 0) {
+        return H5I_INVALID_HID;
+    }
+    const hid_t group = H5Gcreate2(parent, name, H5P_DEFAULT, plan, H5P_DEFAULT);
+    if (group >= 0) {
+        H5Pclose(plan);
+    }
+    return group;
+}
+
+bool wn_h5_text_write(hid_t object, const char *name, const char *text, size_t width)
+{
+    const size_t size = width > 0 ? width : 1;
+    char *padded = calloc(size, 1);
+    if (padded == NULL) {
+        return false;
+    }
+    memcpy(padded, text, strlen(text));
+    const hid_t type = H5Tcopy(H5T_C_S1);
+    const hid_t space = H5Screate(H5S_SCALAR);
+    bool ok = type >= 0 && space >= 0 && H5Tset_size(type, size) >= 0 &&
+              H5Tset_cset(type, H5T_CSET_UTF8) >= 0 && H5Tset_strpad(type, H5T_STR_NULLPAD) >= 0;
+    const hid_t attribute = ok ? H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT) : -1;
+    ok = attribute >= 0 && H5Awrite(attribute, type, padded) >= 0 && H5Aclose(attribute) >= 0;
+    if (ok) {
+        H5Sclose(space);
+        H5Tclose(type);
+    }
+    free(padded);
+    return ok;
 }

@@ -13,8 +13,9 @@
 #include "store/schema.h"
 
 enum {
-    WN_STORE_CHUNK = 65536, /* elements of one chunk, and of one block of reading and writing */
-    WN_STORE_GROUPS = 4     /* depth of groups that a file may have */
+    WN_STORE_CHUNK = 65536,              /* elements of one chunk, and of one block of reading and writing */
+    WN_STORE_CACHE = WN_STORE_CHUNK * 8, /* bytes of the largest chunk */
+    WN_STORE_GROUPS = 4                  /* depth of groups that a file may have */
 };
 
 /* Before the first use of the library: no printing; no work at exit, where the library would write again to a
@@ -28,8 +29,14 @@ wn_code wn_h5_fail(const char *path, const char *what, struct wn_error *err);
 wn_code wn_h5_fail_open(const char *path, struct wn_error *err);
 
 /* File access: no locks (NFS and Lustre often refuse them, and the file is complete before anyone sees it),
- * closing closes all, formats of HDF5 1.8 to 1.10. Negative on failure; H5Pclose. */
-hid_t wn_h5_access(void);
+ * closing closes all, formats of HDF5 1.8 to 1.10. `cache`: bytes of unpacked chunks kept for each dataset; 0 where
+ * whole chunks are written, WN_STORE_CACHE for reading. Negative on failure; H5Pclose. */
+hid_t wn_h5_access(size_t cache);
+
+/* A group without time stamps; negative on failure; H5Gclose. */
+hid_t wn_h5_group_new(hid_t parent, const char *name);
+/* An attribute: fixed-length UTF-8 text of `width` bytes, at least the text's (0 is 1), zero padded. */
+bool wn_h5_text_write(hid_t object, const char *name, const char *text, size_t width);
 
 /* The type on disk; negative on failure; H5Tclose. */
 hid_t wn_h5_type(enum wn_type type);

@@ -226,7 +226,7 @@ static wn_code scores_open(const char *path, struct wn_scores *scores, struct wn
     wn_h5_start();
     WN_CHECK(H5Fis_hdf5(scores->path) > 0, err, WN_INPUT, "%s: is not an HDF5 file, or cannot be read as one",
              scores->path);
-    const hid_t access = wn_h5_access();
+    const hid_t access = wn_h5_access(WN_STORE_CACHE);
     if (access >= 0) {
         scores->file = H5Fopen(scores->path, H5F_ACC_RDONLY, access);
     }

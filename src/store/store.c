@@ -4,7 +4,7 @@
 #include "store/store.h"
 
 #include "base/base.h"
-#include "store/h5.h"
+#include "store/columns.h"
 
 #include <assert.h>
 #include <math.h>
@@ -12,182 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A dataset that grows: it is created with its first full chunk, or at the end with what there is, so that a
- * short column has a small chunk and no room to grow. */
-struct stream {
-    const struct wn_column *column; /* NULL for the arrays of /tokens */
-    const char *name, *units, *description;
-    enum wn_type type;
-    hid_t group, dataset;
-    bool is_created;
-    size_t capacity, filled; /* elements */
-    uint64_t total;          /* elements in the end; UNKNOWN_TOTAL */
-    uint64_t written;
-    unsigned char *buffer;
-};
+enum { PROVENANCE_STEP = 256 };
 
-static const uint64_t UNKNOWN_TOTAL = UINT64_MAX;
-
-enum { MAX_COLUMNS = 64, PROVENANCE_STEP = 256 };
-
-struct table {
-    hid_t group; /* negative: not made */
-    struct stream streams[MAX_COLUMNS];
-    size_t n_streams;
-};
-
-/* CSR: the scored tokens of record i are elements offsets[i] .. offsets[i + 1] - 1. */
-struct token_table {
-    hid_t group;
-    struct stream offsets, ids, losses;
-    uint64_t end;
-};
-
-struct wn_store {
-    struct wn_file *file;
-    char *path;
-    hid_t h5, tokens_group;
-    bool has_reverse, has_tokens, rank_by_loss, larger_index_first;
-    struct table samples, turns;
-    struct token_table cond, direct;
-    double *scores; /* [n] what rank orders by; NaN where not rankable */
-    uint64_t n, put;
-    uint64_t first; /* number of the first record; known at the first put */
-};
-
-/* Fixed-length UTF-8 text; `width` bytes, at least the text's, zero padded. */
-static bool text_write(hid_t object, const char *name, const char *text, size_t width)
+static wn_code table_open(struct wn_store *store, struct wn_column_set *table, const char *name,
+                          uint64_t total, struct wn_error *err)
 {
-    const size_t size = width > 0 ? width : 1;
-    char *padded = calloc(size, 1);
-    if (padded == NULL) {
-        return false;
-    }
-    memcpy(padded, text, strlen(text));
-    const hid_t type = H5Tcopy(H5T_C_S1);
-    const hid_t space = H5Screate(H5S_SCALAR);
-    bool ok = type >= 0 && space >= 0 && H5Tset_size(type, size) >= 0 &&
-              H5Tset_cset(type, H5T_CSET_UTF8) >= 0 && H5Tset_strpad(type, H5T_STR_NULLPAD) >= 0;
-    const hid_t attribute = ok ? H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT) : -1;
-    ok = attribute >= 0 && H5Awrite(attribute, type, padded) >= 0 && H5Aclose(attribute) >= 0;
-    if (ok) {
-        H5Sclose(space);
-        H5Tclose(type);
-    }
-    free(padded);
-    return ok;
-}
-
-static hid_t plan_new(const struct stream *stream, bool is_last)
-{
-    const hid_t plan = H5Pcreate(H5P_DATASET_CREATE);
-    bool ok = plan >= 0 && H5Pset_obj_track_times(plan, false) >= 0;
-    const uint64_t n = is_last ? stream->filled : WN_STORE_CHUNK;
-    if (ok && n > 0) { /* an empty dataset cannot have chunks */
-        const hsize_t chunk = n < WN_STORE_CHUNK ? n : WN_STORE_CHUNK;
-        ok = H5Pset_chunk(plan, 1, &chunk) >= 0 && H5Pset_shuffle(plan) >= 0 &&
-             H5Pset_deflate(plan, 1) >= 0 && H5Pset_fletcher32(plan) >= 0;
-    }
-    return ok ? plan : H5I_INVALID_HID;
-}
-
-static bool stream_create(struct stream *stream, bool is_last)
-{
-    const hid_t plan = plan_new(stream, is_last);
-    const hid_t type = wn_h5_type(stream->type);
-    const bool is_known = stream->total != UNKNOWN_TOTAL;
-    const hsize_t n = is_known ? stream->total : stream->filled;
-    const hsize_t limit = is_known || is_last ? n : H5S_UNLIMITED;
-    const hid_t space = H5Screate_simple(1, &n, &limit);
-    if (plan < 0 || type < 0 || space < 0) {
-        return false;
-    }
-    stream->dataset = H5Dcreate2(stream->group, stream->name, type, space, H5P_DEFAULT, plan, H5P_DEFAULT);
-    stream->is_created = stream->dataset >= 0;
-    const bool ok =
-        stream->is_created && text_write(stream->dataset, "units", stream->units, strlen(stream->units)) &&
-        text_write(stream->dataset, "description", stream->description, strlen(stream->description));
-    if (ok) {
-        H5Sclose(space);
-        H5Tclose(type);
-        H5Pclose(plan);
-    }
-    return ok;
-}
-
-/* Write the buffer behind what is written. `is_last`: nothing follows. */
-static bool stream_flush(struct stream *stream, bool is_last)
-{
-    if (!stream->is_created && !stream_create(stream, is_last)) {
-        return false;
-    }
-    if (stream->filled == 0) {
-        return true;
-    }
-    const hsize_t start = stream->written, count = stream->filled, end = start + count;
-    if (stream->total == UNKNOWN_TOTAL && start > 0 && H5Dset_extent(stream->dataset, &end) < 0) {
-        return false;
-    }
-    const hid_t type = wn_h5_type(stream->type);
-    const hid_t to = H5Dget_space(stream->dataset);
-    const hid_t from = H5Screate_simple(1, &count, NULL);
-    if (type < 0 || to < 0 || from < 0 ||
-        H5Sselect_hyperslab(to, H5S_SELECT_SET, &start, NULL, &count, NULL) < 0 ||
-        H5Dwrite(stream->dataset, type, from, to, H5P_DEFAULT, stream->buffer) < 0) {
-        return false;
-    }
-    H5Sclose(from);
-    H5Sclose(to);
-    H5Tclose(type);
-    stream->written += stream->filled;
-    stream->filled = 0;
-    return true;
-}
-
-static bool stream_put(struct stream *stream, uint64_t bits)
-{
-    const size_t size = wn_type_size(stream->type);
-    unsigned char *at = stream->buffer + stream->filled * size;
-    for (size_t i = 0; i < size; i++) {
-        at[i] = (unsigned char)(bits >> (8 * i));
-    }
-    stream->filled++;
-    return stream->filled < stream->capacity || stream_flush(stream, false);
-}
-
-static wn_code stream_open(struct stream *stream, hid_t group, uint64_t total, struct wn_error *err)
-{
-    stream->group = group;
-    stream->dataset = H5I_INVALID_HID;
-    stream->total = total;
-    stream->capacity = total < WN_STORE_CHUNK ? (size_t)total + 1 : WN_STORE_CHUNK;
-    stream->buffer = malloc(stream->capacity * wn_type_size(stream->type));
-    WN_CHECK(stream->buffer != NULL, err, WN_DEVICE, "out of memory for the columns of scores.h5");
-    return WN_OK;
-}
-
-static bool stream_finish(struct stream *stream)
-{
-    return stream_flush(stream, true) && H5Dclose(stream->dataset) >= 0;
-}
-
-static hid_t group_new(hid_t parent, const char *name)
-{
-    const hid_t plan = H5Pcreate(H5P_GROUP_CREATE);
-    if (plan < 0 || H5Pset_obj_track_times(plan, false) < 0) {
-        return H5I_INVALID_HID;
-    }
-    const hid_t group = H5Gcreate2(parent, name, H5P_DEFAULT, plan, H5P_DEFAULT);
-    if (group >= 0) {
-        H5Pclose(plan);
-    }
-    return group;
-}
-
-static wn_code table_open(struct wn_store *store, struct table *table, const char *name, uint64_t total,
-                          struct wn_error *err)
-{
-    table->group = group_new(store->h5, name);
+    table->group = wn_h5_group_new(store->h5, name);
     if (table->group < 0) {
         return wn_h5_fail(store->path, "a group cannot be made", err);
     }
@@ -200,80 +30,83 @@ static wn_code table_open(struct wn_store *store, struct table *table, const cha
             (column->is_reverse && !store->has_reverse)) {
             continue;
         }
-        assert(table->n_streams < MAX_COLUMNS);
-        struct stream *stream = &table->streams[table->n_streams];
+        assert(table->n_streams < WN_STORE_COLUMNS);
+        struct wn_column_writer *stream = &table->streams[table->n_streams];
         table->n_streams++;
-        *stream = (struct stream){.column = column,
-                                  .name = column->name,
-                                  .units = column->units,
-                                  .description = column->description,
-                                  .type = column->type};
-        WN_TRY(stream_open(stream, table->group, total, err));
+        *stream = (struct wn_column_writer){.column = column,
+                                            .name = column->name,
+                                            .units = column->units,
+                                            .description = column->description,
+                                            .type = column->type};
+        WN_TRY(wn_column_writer_open(stream, table->group, total, err));
     }
     return WN_OK;
 }
 
-static bool table_put(struct table *table, const struct wn_store_record *record)
+static bool table_put(struct wn_column_set *table, const struct wn_store_record *record)
 {
     for (size_t i = 0; i < table->n_streams; i++) {
-        struct stream *stream = &table->streams[i];
+        struct wn_column_writer *stream = &table->streams[i];
         if (stream->column->field != WN_FIELD_RANK &&
-            !stream_put(stream, wn_column_bits(stream->column, record))) {
+            !wn_column_writer_put(stream, wn_column_bits(stream->column, record))) {
             return false;
         }
     }
     return true;
 }
 
-static bool table_finish(struct table *table)
+/* All but the ranks, which come last, when the memory of the others is free again. */
+static bool table_finish(struct wn_column_set *table)
 {
     for (size_t i = 0; i < table->n_streams; i++) {
-        if (!stream_finish(&table->streams[i])) {
+        struct wn_column_writer *stream = &table->streams[i];
+        if (stream->column->field != WN_FIELD_RANK && !wn_column_writer_finish(stream)) {
             return false;
         }
     }
-    return table->group < 0 || H5Gclose(table->group) >= 0;
+    return true;
 }
 
-static wn_code tokens_open(struct wn_store *store, struct token_table *table, const char *name,
+static wn_code tokens_open(struct wn_store *store, struct wn_token_set *table, const char *name,
                            struct wn_error *err)
 {
-    table->group = group_new(store->tokens_group, name);
+    table->group = wn_h5_group_new(store->tokens_group, name);
     if (table->group < 0) {
         return wn_h5_fail(store->path, "a group cannot be made", err);
     }
-    table->offsets = (struct stream){
+    table->offsets = (struct wn_column_writer){
         .name = "offsets",
         .units = "1",
         .description = "Record i has the elements offsets[i] to offsets[i + 1] - 1 of token_id and loss.",
         .type = WN_TYPE_U64};
-    table->ids = (struct stream){
+    table->ids = (struct wn_column_writer){
         .name = "token_id", .units = "1", .description = "Id of each scored token.", .type = WN_TYPE_I32};
-    table->losses = (struct stream){
+    table->losses = (struct wn_column_writer){
         .name = "loss", .units = "nats", .description = "Loss of each scored token.", .type = WN_TYPE_F32};
-    WN_TRY(stream_open(&table->offsets, table->group, store->n + 1, err));
-    WN_TRY(stream_open(&table->ids, table->group, UNKNOWN_TOTAL, err));
-    WN_TRY(stream_open(&table->losses, table->group, UNKNOWN_TOTAL, err));
-    return stream_put(&table->offsets, 0) ? WN_OK : wn_h5_fail(store->path, "cannot be written", err);
+    WN_TRY(wn_column_writer_open(&table->offsets, table->group, store->n + 1, err));
+    WN_TRY(wn_column_writer_open(&table->ids, table->group, WN_STREAM_GROWS, err));
+    WN_TRY(wn_column_writer_open(&table->losses, table->group, WN_STREAM_GROWS, err));
+    return wn_column_writer_put(&table->offsets, 0) ? WN_OK
+                                                    : wn_h5_fail(store->path, "cannot be written", err);
 }
 
-static bool tokens_put(struct token_table *table, const int32_t *ids, const float *losses, uint32_t k)
+static bool tokens_put(struct wn_token_set *table, const int32_t *ids, const float *losses, uint32_t k)
 {
     const uint32_t n = ids == NULL || losses == NULL ? 0 : k;
     for (uint32_t i = 0; i < n; i++) {
-        if (!stream_put(&table->ids, (uint32_t)ids[i]) ||
-            !stream_put(&table->losses, wn_f32_bits(losses[i]))) {
+        if (!wn_column_writer_put(&table->ids, (uint32_t)ids[i]) ||
+            !wn_column_writer_put(&table->losses, wn_f32_bits(losses[i]))) {
             return false;
         }
     }
     table->end += n;
-    return stream_put(&table->offsets, table->end);
+    return wn_column_writer_put(&table->offsets, table->end);
 }
 
-static bool tokens_finish(struct token_table *table)
+static bool tokens_finish(struct wn_token_set *table)
 {
-    return stream_finish(&table->offsets) && stream_finish(&table->ids) && stream_finish(&table->losses) &&
-           H5Gclose(table->group) >= 0;
+    return wn_column_writer_finish(&table->offsets) && wn_column_writer_finish(&table->ids) &&
+           wn_column_writer_finish(&table->losses);
 }
 
 /* The attributes that the store answers for; a caller may repeat one only with the same text. */
@@ -291,7 +124,7 @@ static wn_code attributes_write(struct wn_store *store, const struct wn_store_op
     };
     const size_t n_own = sizeof own / sizeof own[0];
     for (size_t i = 0; i < n_own; i++) {
-        if (!text_write(store->h5, own[i].name, own[i].text, strlen(own[i].text))) {
+        if (!wn_h5_text_write(store->h5, own[i].name, own[i].text, strlen(own[i].text))) {
             return wn_h5_fail(store->path, own[i].name, err);
         }
     }
@@ -309,7 +142,7 @@ static wn_code attributes_write(struct wn_store *store, const struct wn_store_op
         }
         WN_CHECK(H5Aexists(store->h5, given->name) == 0, err, WN_DEFECT, "attribute %s is given twice",
                  given->name);
-        if (!text_write(store->h5, given->name, given->text, strlen(given->text))) {
+        if (!wn_h5_text_write(store->h5, given->name, given->text, strlen(given->text))) {
             return wn_h5_fail(store->path, given->name, err);
         }
     }
@@ -317,19 +150,21 @@ static wn_code attributes_write(struct wn_store *store, const struct wn_store_op
 }
 
 /* What differs between runs is padded to steps, so that equal scores give files of the same layout. */
-static wn_code provenance_write(struct wn_store *store, const struct wn_store_options *options,
-                                struct wn_error *err)
+static wn_code provenance_write(const struct wn_store *store, const struct wn_store_attribute *provenance,
+                                size_t n, struct wn_error *err)
 {
-    const hid_t group = group_new(store->h5, "provenance");
+    const bool is_there = H5Lexists(store->h5, "provenance", H5P_DEFAULT) > 0;
+    const hid_t group =
+        is_there ? H5Gopen2(store->h5, "provenance", H5P_DEFAULT) : wn_h5_group_new(store->h5, "provenance");
     if (group < 0) {
         return wn_h5_fail(store->path, "a group cannot be made", err);
     }
-    for (size_t i = 0; i < options->n_provenance; i++) {
-        const struct wn_store_attribute *given = &options->provenance[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct wn_store_attribute *given = &provenance[i];
         const size_t width = (strlen(given->text) / PROVENANCE_STEP + 1) * PROVENANCE_STEP;
         WN_CHECK(H5Aexists(group, given->name) == 0, err, WN_DEFECT, "provenance %s is given twice",
                  given->name);
-        if (!text_write(group, given->name, given->text, width)) {
+        if (!wn_h5_text_write(group, given->name, given->text, width)) {
             return wn_h5_fail(store->path, given->name, err);
         }
     }
@@ -340,7 +175,7 @@ static wn_code provenance_write(struct wn_store *store, const struct wn_store_op
 static wn_code h5_create(struct wn_store *store, struct wn_error *err)
 {
     wn_h5_start();
-    const hid_t access = wn_h5_access();
+    const hid_t access = wn_h5_access(0);
     const hid_t plan = H5Pcreate(H5P_FILE_CREATE);
     if (access >= 0 && plan >= 0 && H5Pset_obj_track_times(plan, false) >= 0) {
         store->h5 = H5Fcreate(wn_file_temporary(store->file), H5F_ACC_TRUNC, plan, access);
@@ -353,11 +188,10 @@ static wn_code h5_create(struct wn_store *store, struct wn_error *err)
     return WN_OK;
 }
 
-static void free_streams(struct stream *streams, size_t n)
+static void streams_free(struct wn_column_set *set)
 {
-    for (size_t i = 0; i < n; i++) {
-        free(streams[i].buffer);
-        streams[i].buffer = NULL;
+    for (size_t i = 0; i < set->n_streams; i++) {
+        wn_column_writer_free(&set->streams[i]);
     }
 }
 
@@ -372,15 +206,15 @@ void wn_store_abandon(struct wn_store **store)
         (void)H5Fclose(s->h5); /* closes all that is open in it */
     }
     wn_file_abandon(&s->file);
-    free_streams(s->samples.streams, s->samples.n_streams);
-    free_streams(s->turns.streams, s->turns.n_streams);
-    struct token_table *const sides[] = {&s->cond, &s->direct};
+    streams_free(&s->samples);
+    streams_free(&s->turns);
+    struct wn_token_set *const sides[] = {&s->cond, &s->direct};
     for (size_t i = 0; i < 2; i++) {
-        free_streams(&sides[i]->offsets, 1);
-        free_streams(&sides[i]->ids, 1);
-        free_streams(&sides[i]->losses, 1);
+        wn_column_writer_free(&sides[i]->offsets);
+        wn_column_writer_free(&sides[i]->ids);
+        wn_column_writer_free(&sides[i]->losses);
     }
-    free(s->scores);
+    wn_ranker_free(&s->ranker);
     free(s->path);
     free(s);
 }
@@ -394,18 +228,18 @@ static wn_code store_open(struct wn_store *store, const char *path, const struct
     store->rank_by_loss = options->rank_by_loss;
     store->larger_index_first = options->larger_index_first;
     store->path = strdup(path);
-    WN_CHECK(store->n < SIZE_MAX / 32, err, WN_USAGE, "%s: %llu records are more than memory can hold", path,
-             (unsigned long long)store->n);
-    store->scores = malloc(((size_t)store->n + 1) * sizeof *store->scores);
-    WN_CHECK(store->path != NULL && store->scores != NULL, err, WN_DEVICE, "out of memory for %llu scores",
+    WN_CHECK(store->path != NULL, err, WN_DEVICE, "out of memory for a path");
+    WN_CHECK(store->n < INT64_MAX / 64, err, WN_USAGE, "%s: %llu records are more than a file can hold", path,
              (unsigned long long)store->n);
     WN_TRY(wn_file_create(path, &store->file, err));
+    WN_TRY(wn_ranker_new(wn_file_temporary(store->file), store->n, store->larger_index_first, WN_RANK_LIMIT,
+                         &store->ranker, err));
     WN_TRY(h5_create(store, err));
     WN_TRY(attributes_write(store, options, err));
-    WN_TRY(provenance_write(store, options, err));
+    WN_TRY(provenance_write(store, options->provenance, options->n_provenance, err));
     WN_TRY(table_open(store, &store->samples, "samples", store->n, err));
     if (store->has_tokens) {
-        store->tokens_group = group_new(store->h5, "tokens");
+        store->tokens_group = wn_h5_group_new(store->h5, "tokens");
         if (store->tokens_group < 0) {
             return wn_h5_fail(path, "a group cannot be made", err);
         }
@@ -430,6 +264,19 @@ wn_code wn_store_create(const char *path, uint64_t n, const struct wn_store_opti
     return WN_OK;
 }
 
+wn_code wn_store_turns_open(struct wn_store *store, struct wn_error *err)
+{
+    return table_open(store, &store->turns, "turns", WN_STREAM_GROWS, err);
+}
+
+wn_code wn_store_rank_limit(struct wn_store *store, size_t limit, struct wn_error *err)
+{
+    assert(store->put == 0);
+    wn_ranker_free(&store->ranker);
+    return wn_ranker_new(wn_file_temporary(store->file), store->n, store->larger_index_first, limit,
+                         &store->ranker, err);
+}
+
 static bool turns_put(struct wn_store *store, const struct wn_store_record *record)
 {
     struct wn_store_record turn = *record;
@@ -451,11 +298,11 @@ wn_code wn_store_put(struct wn_store *store, const struct wn_store_record *recor
              (unsigned long long)store->n);
     WN_CHECK(record->fold.status < WN_STATUS_COUNT, err, WN_DEFECT, "record %llu has the unknown status %u",
              (unsigned long long)record->index, record->fold.status);
-    store->scores[store->put] = wn_record_score(record, store->rank_by_loss);
+    WN_TRY(wn_ranker_put(store->ranker, wn_record_score(record, store->rank_by_loss), err));
     bool ok = table_put(&store->samples, record);
     if (ok && record->n_rows > 1) {
         if (store->turns.group < 0) {
-            WN_TRY(table_open(store, &store->turns, "turns", UNKNOWN_TOTAL, err));
+            WN_TRY(wn_store_turns_open(store, err));
         }
         ok = turns_put(store, record);
     }
@@ -471,54 +318,34 @@ wn_code wn_store_put(struct wn_store *store, const struct wn_store_record *recor
     return WN_OK;
 }
 
-/* Descending score; equal scores by index as the tie rule says, so the order is total. */
-static int compare_scores(const void *a, const void *b, void *context)
+static bool ranks_put(void *context, const uint64_t *ranks, size_t n)
 {
-    const struct wn_store *store = context;
-    const uint64_t i = *(const uint64_t *)a, j = *(const uint64_t *)b;
-    const double x = store->scores[i], y = store->scores[j];
-    if (x != y) {
-        return x > y ? -1 : 1;
+    struct wn_column_writer *stream = context;
+    for (size_t i = 0; i < n; i++) {
+        if (!wn_column_writer_put(stream, ranks[i])) {
+            return false;
+        }
     }
-    return (i < j) == store->larger_index_first ? 1 : -1;
+    return true;
 }
 
 static wn_code rank_write(struct wn_store *store, struct wn_error *err)
 {
-    struct stream *stream = NULL;
+    struct wn_column_writer *stream = NULL;
     for (size_t i = 0; i < store->samples.n_streams; i++) {
         if (store->samples.streams[i].column->field == WN_FIELD_RANK) {
             stream = &store->samples.streams[i];
         }
     }
-    const size_t n = (size_t)store->n;
-    uint64_t *order = malloc((n + 1) * sizeof *order);
-    WN_CHECK(order != NULL, err, WN_DEVICE, "out of memory for the ranks of %zu records", n);
-    size_t rankable = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!isnan(store->scores[i])) {
-            order[rankable] = i;
-            rankable++;
-        }
-    }
-    qsort_r(order, rankable, sizeof *order, compare_scores, store);
-    /* The scores have done their work: their memory becomes the ranks. */
-    uint64_t *ranks = (uint64_t *)(void *)store->scores;
-    memset(ranks, 0xff, n * sizeof *ranks);
-    for (size_t place = 0; place < rankable; place++) {
-        ranks[order[place]] = place;
-    }
-    free(order);
     assert(stream != NULL);
-    for (size_t i = 0; i < n; i++) {
-        if (!stream_put(stream, ranks[i])) {
-            return wn_h5_fail(store->path, "cannot be written", err);
-        }
-    }
-    return WN_OK;
+    bool is_refused = false;
+    WN_TRY(wn_ranker_finish(store->ranker, stream, ranks_put, &is_refused, err));
+    return is_refused || !wn_column_writer_finish(stream) ? wn_h5_fail(store->path, "cannot be written", err)
+                                                          : WN_OK;
 }
 
-wn_code wn_store_finish(struct wn_store **store, struct wn_error *err)
+wn_code wn_store_finish(struct wn_store **store, const struct wn_store_attribute *provenance,
+                        size_t n_provenance, struct wn_error *err)
 {
     struct wn_store *s = *store;
     wn_code code = WN_OK;
@@ -527,17 +354,19 @@ wn_code wn_store_finish(struct wn_store **store, struct wn_error *err)
                             (unsigned long long)s->put, (unsigned long long)s->n);
         goto done;
     }
-    WN_TRY_OR(done, rank_write(s, err));
+    WN_TRY_OR(done, provenance_write(s, provenance, n_provenance, err));
     bool ok = table_finish(&s->samples) && table_finish(&s->turns);
     if (s->has_tokens) {
-        ok = ok && tokens_finish(&s->cond) && tokens_finish(&s->direct) && H5Gclose(s->tokens_group) >= 0;
-    }
-    const hid_t file = s->h5;
-    if (ok) {
-        s->h5 = H5I_INVALID_HID; /* a close that fails is not tried again */
-        ok = H5Fclose(file) >= 0;
+        ok = ok && tokens_finish(&s->cond) && tokens_finish(&s->direct);
     }
     if (!ok) {
+        code = wn_h5_fail(s->path, "cannot be written", err);
+        goto done;
+    }
+    WN_TRY_OR(done, rank_write(s, err));
+    const hid_t file = s->h5;
+    s->h5 = H5I_INVALID_HID;  /* a close that fails is not tried again */
+    if (H5Fclose(file) < 0) { /* closes its groups too */
         code = wn_h5_fail(s->path, "cannot be written", err);
         goto done;
     }

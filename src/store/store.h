@@ -7,6 +7,8 @@
 #ifndef WINNOW_STORE_STORE_H
 #define WINNOW_STORE_STORE_H
 
+#include "store/journal.h"
+#include "store/lock.h"
 #include "winnow/row.h"
 #include "winnow/span.h"
 #include "winnow/status.h"
@@ -82,8 +84,11 @@ wn_code wn_store_create(const char *path, uint64_t n, const struct wn_store_opti
  * Buffered by chunks. WN_DEFECT for a record out of order or one too many. After a failure only wn_store_abandon is allowed. */
 wn_code wn_store_put(struct wn_store *store, const struct wn_store_record *record, struct wn_error *err);
 /* All n records are there (else WN_DEFECT): make the rank column, close, sync, rename; frees the store, sets
- * *store to NULL either way. Memory: 24 bytes a record while ranking. */
-wn_code wn_store_finish(struct wn_store **store, struct wn_error *err);
+ * *store to NULL either way. `provenance` adds to what was given at the start: what is known only now. Memory is
+ * bounded: records beyond 4 M are ranked by an external merge sort through an unlinked temporary file in the folder of
+ * `path`, of 32 bytes a record. */
+wn_code wn_store_finish(struct wn_store **store, const struct wn_store_attribute *provenance,
+                        size_t n_provenance, struct wn_error *err);
 void wn_store_abandon(struct wn_store **store); /* removes the temporary file */
 
 /* Reading. `path`: a scores.h5 or a run directory that holds one. A file not written by winnow is refused
@@ -107,9 +112,17 @@ wn_code wn_scores_integers(const struct wn_scores *scores, const char *column, u
 /* Names of the columns of /samples, in the order of the schema, NULL at the end. */
 const char *const *wn_scores_columns(const struct wn_scores *scores);
 
+/* Join runs of neighbouring ranges of one corpus (`score --shard` or --range) into one file, equal in all its datasets to
+ * that of a run over all of them: same recipe attributes but for the range, no gap, no overlap, in any order given.
+ * WN_USAGE naming the runs and the records that are missing or in two of them, or where `out_path` is one of the inputs;
+ * WN_RUN naming two runs and what differs. Any other `out_path` that exists is replaced. */
+wn_code wn_scores_merge(const char *const *paths, size_t n_paths, const char *out_path, struct wn_error *err);
+
 /* XXH3-128 over names, types and unpacked values of all datasets outside /provenance, as text. */
 wn_code wn_scores_digest(const struct wn_scores *scores, char out_text[33], struct wn_error *err);
 /* Version of the HDF5 library in use, "1.10.8". */
 void wn_store_library(char *out_text, size_t size);
+
+#include "store/rows.h"
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/base.h"
 #include "support.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -91,4 +92,36 @@ Test(stop, nothing_held_means_nothing_asked)
     struct wn_error err = {.code = WN_OK};
     cr_expect_eq(wn_stop_asked(NULL), 0);
     cr_expect_eq(wn_stop_check(NULL, "counting", &err), WN_OK);
+}
+
+Test(stop, a_time_limit_asks_when_it_is_reached_and_says_so)
+{
+    struct wn_stop *stop = NULL;
+    struct wn_error err = {.code = WN_OK};
+    WN_TEST_OK(wn_stop_begin(&stop, &err));
+    wn_stop_at(stop, 0.05);
+    cr_expect_eq(wn_stop_check(stop, "counting", &err), WN_OK);
+    wait_until_asked(stop);
+    cr_expect_eq(wn_stop_asked(stop), WN_STOP_TIME);
+    cr_expect_eq(wn_stop_check(stop, "counting", &err), WN_STOPPED);
+    cr_expect_str_eq(err.text, "stopped: the time limit is reached while counting; the same command goes on");
+    wn_stop_at(stop, 1000); /* a later limit takes its place */
+    cr_expect_eq(wn_stop_asked(stop), 0);
+    static const double never[] = {1e9, 1e300, INFINITY, (double)NAN};
+    for (size_t i = 0; i < sizeof never / sizeof never[0]; ++i) {
+        wn_stop_at(stop, 0);
+        cr_expect_eq(wn_stop_asked(stop), WN_STOP_TIME);
+        wn_stop_at(stop, never[i]);
+        cr_expect_eq(wn_stop_asked(stop), 0, "%g s", never[i]);
+    }
+    wn_stop_at(stop, -5);
+    cr_expect_eq(wn_stop_asked(stop), WN_STOP_TIME);
+    kill(getpid(), SIGTERM);
+    for (int i = 0; i < 5000 && wn_stop_asked(stop) == WN_STOP_TIME; i++) {
+        usleep(1000);
+    }
+    cr_expect_eq(wn_stop_asked(stop), SIGTERM, "a signal is told before the time");
+    wn_stop_end(&stop);
+    wn_stop_at(NULL, 0);
+    cr_expect_eq(wn_stop_asked(NULL), 0);
 }

@@ -346,7 +346,7 @@ def changed_corpus():
     strange = T.path("run-strange")
     T.good("score", path, "--model", T.model, "--out", strange, "--range", "3:13")
     shutil.copy(strange + "/scores.h5", run + "/scores.h5")
-    T.wrong(8, ["record 12", "not the one that was scored", "scores.h5"], "explain", run, "--index", "12", "--data", same)
+    T.wrong(8, ["record 12", "not the corpus that was scored", "scores.h5"], "explain", run, "--index", "12", "--data", same)
 
 
 def only_record_is_bad():

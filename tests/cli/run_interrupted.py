@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
 import tap
 
@@ -45,6 +44,18 @@ def wait_for(process, condition):
     return False
 
 
+DONE = ["index.bin", "log.jsonl", "run.json", "scores.h5"]
+
+
+def names_of(run):
+    return [os.path.relpath(path, run) for path in files_of(run)]
+
+
+def journaled(run):
+    """Units stand in a journal of the run: more than the frame that names the run."""
+    return any("journal-" in path and os.path.getsize(path) > 4096 for path in files_of(run))
+
+
 def killed_while_unpacking():
     # Blanks behind the array: valid, small when packed, and they take a while to unpack.
     packed = gzip.compress(tap.array(ROWS).encode() + b" " * (120 << 20), compresslevel=1, mtime=0)
@@ -57,32 +68,32 @@ def killed_while_unpacking():
         process.kill()
         process.stderr.read()
         process.wait()
-        names = files_of(run)
         # What the first attempt left is gone when the second one is killed.
-        assert len(names) == 2 and names == temporary(run), (attempt, names)
+        names = names_of(run)
+        assert len(names) == 2 and names[1] == "lock" and len(temporary(run)) == 1, (attempt, names)
     assert T.good(*words)
-    left = [os.path.relpath(path, run) for path in files_of(run)]
-    assert left == ["corpus/big.json.gz.plain", "run.json", "scores.h5"], left
+    names = names_of(run)
+    assert names[0].startswith("corpus/") and names[0].endswith(".plain") and names[1:] == DONE, names
 
 
 def killed_while_scoring():
-    """A killed run over plain files leaves scores.h5.tmp.PID; the next start removes it."""
+    """A killed run leaves its lock and its journal; a dry run changes nothing, the same command goes on."""
     run = T.path("run-killed-late")
     words = ["score", T.write("long.json", tap.array(ROWS * 60)), "--model", T.model, "--out", run]
     process = begin(words)
-    assert wait_for(process, lambda: os.path.exists(run + "/run.json") and temporary(run)), "too fast to kill"
+    assert wait_for(process, lambda: journaled(run)), "too fast to kill"
     process.kill()
     process.stderr.read()
     process.wait()
-    assert len(temporary(run)) == 1, files_of(run)
+    before = names_of(run)
+    assert before == ["index.bin", "journal-1.bin", "lock", "log.jsonl", "run.json"], before
     T.good(*words, "--dry-run")
-    assert len(temporary(run)) == 1, "a dry run changes nothing"
+    assert names_of(run) == before, "a dry run changes nothing"
     process = begin(words)
-    assert wait_for(process, lambda: [p for p in temporary(run) if p.endswith(f".{process.pid}")])
-    assert len(temporary(run)) == 1, files_of(run)
+    assert wait_for(process, lambda: os.path.exists(run + "/journal-2.bin"))
     process.terminate()
     assert "SIGTERM" in process.stderr.read() and process.wait() == 75
-    assert files_of(run) == [run + "/run.json"], files_of(run)
+    assert "lock" not in names_of(run) and not temporary(run), names_of(run)
 
 
 def foreign():
@@ -92,7 +103,7 @@ def foreign():
         shutil.rmtree(run, ignore_errors=True)
         T.write("foreign/" + name, "mine")
         if name.endswith(".txt"):
-            T.write("foreign/run.json.tmp.99999999", "")
+            T.write("foreign/lock", "")
         before = files_of(run)
         T.wrong(2, ["is not empty", "--out"], "score", CORPUS, "--model", T.model, "--out", run)
         assert files_of(run) == before, files_of(run)
@@ -154,13 +165,13 @@ def signals_while_scoring():
     run = T.path("run-long")
     for number in (signal.SIGHUP, signal.SIGUSR1):
         process = begin(["score", corpus, "--model", T.model, "--out", run])
-        assert wait_for(process, lambda: os.path.isdir(run) and [p for p in temporary(run) if "scores.h5" in p])
-        time.sleep(0.1)
+        assert wait_for(process, lambda: os.path.isdir(run) and journaled(run))
         process.send_signal(number)
         process.send_signal(number)
         err = process.stderr.read()
         assert process.wait(timeout=60) == 75 and number.name in err, (process.returncode, err)
-        assert files_of(run) == [run + "/run.json"], files_of(run)
+        assert not temporary(run) and "lock" not in names_of(run) and "scores.h5" not in names_of(run), names_of(run)
+        shutil.rmtree(run)
 
 
 def signals_while_selecting():
@@ -184,7 +195,7 @@ def signals_while_selecting():
 
 
 T.test("a run killed while it unpacks goes on, and what it left is removed", killed_while_unpacking)
-T.test("a run killed while it scores leaves one file, which the next start removes", killed_while_scoring)
+T.test("a run killed while it scores leaves its journal, and a dry run changes nothing", killed_while_scoring)
 T.test("other people's files are never taken for those of a killed start", foreign)
 T.test("a limit on the size of files is code 5 with a message and no temporary file", file_limit)
 T.test("a reader of stdout that went away is code 5, not a crash", reader_gone)

@@ -82,6 +82,34 @@ static const struct wrong wrongs[] = {
     {"winnow select --seed -1", {"--seed -1"}},
     {"winnow select --preset best", {"--preset best", "superfiltering, cherry, cherry-vic"}},
     {"winnow --modle", {"--modle"}},
+    {"winnow score --shard 0/4", {"--shard 0/4", "K from 1 to N"}},
+    {"winnow score --shard 5/4", {"--shard 5/4", "such as 1/4"}},
+    {"winnow score --shard 4", {"--shard 4", "K/N"}},
+    {"winnow score --shard 1/", {"--shard 1/"}},
+    {"winnow score --shard /4", {"--shard /4"}},
+    {"winnow score --shard 1/2/3", {"--shard 1/2/3"}},
+    {"winnow score --shard 1/0", {"--shard 1/0"}},
+    {"winnow score --shard -1/4", {"--shard"}},
+    {"winnow score --shards 1/4", {"--shards", "did you mean --shard?"}},
+    {"winnow score --time-limti 5", {"--time-limti", "did you mean --time-limit"}},
+    {"winnow score --time-limit tomorrow", {"--time-limit tomorrow", "HH:MM:SS", "none"}},
+    {"winnow score --sync 0", {"--sync 0", "from 0.01 to 3600"}},
+    {"winnow score --readers 0", {"--readers 0", "from 1"}},
+    {"winnow score --idkey x", {"--idkey", "did you mean --id-key"}},
+    {"winnow score --confg x", {"--confg", "did you mean --config"}},
+    {"winnow score --format csv", {"no --format", "`winnow select` has"}},
+    {"winnow select --format xml", {"--format xml", "same, jsonl, csv"}},
+    {"winnow select --fromat csv", {"--fromat", "did you mean --format"}},
+    {"winnow statu r", {"`statu`", "`status`"}},
+    {"winnow comapre a b", {"`comapre`", "`compare`"}},
+    {"winnow mrege a b", {"`mrege`", "`merge`"}},
+    {"winnow compare a b --top 0", {"--top 0", "0.1 or 10%"}},
+    {"winnow compare a b --top 101%", {"--top 101%"}},
+    {"winnow compare a b --top -1", {"--top"}},
+    {"winnow compare a b --require 2", {"--require 2", "from -1 to 1"}},
+    {"winnow compare a b --requires 1", {"--requires", "did you mean --require?"}},
+    {"winnow status r --interval 0", {"--interval 0", "from 0.1"}},
+    {"winnow status r --wacth", {"--wacth", "did you mean --watch"}},
 };
 
 Test(options, every_wrong_use_is_code_2_and_names_the_flag_and_the_mend)
@@ -205,6 +233,37 @@ Test(options, rates_are_parts_of_one_or_percent)
         cr_expect_float_eq(s.rate, cases[i].rate, 1e-16, "%s: %.17g", cases[i].line, s.rate);
         wn_settings_free(&s);
     }
+}
+
+Test(options, shards_and_tops_are_read)
+{
+    static const struct {
+        const char *line;
+        int64_t number;
+        double rate;
+    } cases[] = {{"winnow compare a b --top 100", 100, 0},
+                 {"winnow compare a b --top 1", 1, 0},
+                 {"winnow compare a b --top 5k", 5000, 0},
+                 {"winnow compare a b --top 0.25", 0, 0.25},
+                 {"winnow compare a b --top 50%", 0, 0.5},
+                 {"winnow compare a b --top 100%", 0, 1},
+                 {"winnow compare a b", 0, 0.1}};
+    struct typed typed;
+    struct wn_settings s;
+    struct wn_error err = {.code = WN_OK};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        WN_TEST_OK(parse(cases[i].line, &typed, &s, &err));
+        cr_expect(s.top.number == cases[i].number && fabs(s.top.rate - cases[i].rate) < 1e-15, "%s",
+                  cases[i].line);
+        wn_settings_free(&s);
+    }
+    WN_TEST_OK(parse("winnow score f --shard 4/4", &typed, &s, &err));
+    cr_expect(s.shard.k == 4 && s.shard.n == 4);
+    wn_settings_free(&s);
+    WN_TEST_OK(parse("winnow score f", &typed, &s, &err));
+    cr_expect(s.shard.n == 0 && s.sync == 5 && s.lease == 60 && s.beat == 2 && s.readers == 0);
+    cr_expect(s.time_limit == WN_TIME_AUTO);
+    wn_settings_free(&s);
 }
 
 Test(options, negative_numbers_are_values_and_not_flags)

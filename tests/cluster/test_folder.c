@@ -6,10 +6,10 @@
 #include "support.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 struct place {
@@ -26,9 +26,17 @@ static void place_make(struct place *place)
 
 static void place_remove(const struct place *place)
 {
-    static const char *const names[] = {"run/mine.txt",        "run/run.json",       "run/scores.h5",
-                                        "run/scores.h5.tmp.7", "run/corpus/a.plain", "run/corpus/mine",
-                                        "run/run.json.tmp.1",  "run/corpus",         "run"};
+    static const char *const names[] = {"run/mine.txt",
+                                        "run/run.json",
+                                        "run/scores.h5",
+                                        "run/index.bin",
+                                        "run/corpus/a.plain",
+                                        "run/corpus/mine",
+                                        "run/lock",
+                                        "run/journal-1.bin",
+                                        "run/corpus",
+                                        "run/run.json.tmp.7",
+                                        "run"};
     char path[192];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", place->root, names[i]);
@@ -44,21 +52,39 @@ static void touch(const char *path)
     close(file);
 }
 
-Test(folder, new_and_empty_directories_are_taken)
+static void touch_in(const struct place *place, const char *name)
+{
+    char path[192];
+    snprintf(path, sizeof path, "%s/%s", place->run, name);
+    touch(path);
+}
+
+static bool is_there(const struct place *place, const char *name)
+{
+    char path[192];
+    snprintf(path, sizeof path, "%s/%s", place->run, name);
+    return wn_path_exists(path);
+}
+
+Test(folder, new_and_empty_directories_are_taken_and_go_again_if_they_were_made)
 {
     struct place place;
     struct wn_folder folder;
     struct wn_error err = {.code = WN_OK};
     place_make(&place);
-    WN_TEST_OK(wn_folder_look(place.run, &folder, &err));
-    cr_expect_not(folder.has_run || folder.has_scores || folder.was_made);
-    WN_TEST_OK(wn_folder_make(&folder, &err));
-    cr_expect(folder.was_made && wn_path_exists(place.run));
-    wn_file_abandon(&folder.claim);
-    WN_TEST_OK(wn_folder_look(place.run, &folder, &err));
-    WN_TEST_OK(wn_folder_make(&folder, &err));
-    cr_expect_not(folder.was_made, "an existing directory was not made here");
-    wn_folder_tidy(&folder, false);
+    for (int has_directory = 0; has_directory < 2; has_directory++) {
+        if (has_directory == 1) {
+            mkdir(place.run, 0777);
+        }
+        WN_TEST_OK(wn_folder_look(place.run, &folder, &err));
+        cr_expect_not(folder.has_run || folder.has_scores || folder.was_made);
+        WN_TEST_OK(wn_folder_take(&folder, &err));
+        cr_expect_eq(folder.was_made, has_directory == 0);
+        cr_expect(is_there(&place, "lock"));
+        wn_folder_leave(&folder, true);
+        cr_expect_eq(wn_path_exists(place.run), has_directory == 1);
+        cr_expect_not(is_there(&place, "lock"));
+    }
     place_remove(&place);
 }
 
@@ -72,129 +98,120 @@ Test(folder, a_directory_with_other_things_is_refused_and_stays)
     touch(place.file);
     cr_expect_eq(wn_folder_look(place.run, &folder, &err), WN_USAGE);
     cr_expect(strstr(err.text, "mine.txt") != NULL && strstr(err.text, "--out") != NULL, "%s", err.text);
-    wn_folder_tidy(&folder, false);
+    wn_folder_leave(&folder, false);
     cr_expect(wn_path_exists(place.file));
     cr_expect_eq(wn_folder_look(place.file, &folder, &err), WN_USAGE);
     cr_expect(strstr(err.text, "is a file") != NULL, "%s", err.text);
     place_remove(&place);
 }
 
-Test(folder, leftovers_of_a_killed_start_do_not_count)
-{
-    struct place place;
-    struct wn_folder folder;
-    struct wn_error err = {.code = WN_OK};
-    char path[192];
-    place_make(&place);
-    mkdir(place.run, 0777);
-    snprintf(path, sizeof path, "%s/scores.h5.tmp.7", place.run);
-    touch(path);
-    WN_TEST_OK(wn_folder_look(place.run, &folder, &err));
-    place_remove(&place);
-}
+/* What stands in a directory without run.json, and whether a run may begin in it. */
+static const struct {
+    const char *names[4];
+    const char *told; /* NULL: it may */
+} contents[] = {
+    {{"lock"}, NULL},
+    {{"lock", "index.bin", "journal-1.bin"}, NULL},
+    {{"lock", "run.json.tmp.7"}, NULL},
+    {{"lock", "corpus/a.plain"}, NULL},
+    {{"index.bin"}, "index.bin"},
+    {{"journal-1.bin"}, "journal-1.bin"},
+    {{"corpus/a.plain"}, "corpus"},
+    {{"lock", "corpus/mine"}, "corpus/mine"},
+    {{"lock", "mine.txt"}, "mine.txt"},
+};
 
-/* The number of a process that is gone. */
-static long dead_process(void)
+Test(folder, a_start_that_was_killed_before_run_json_is_known_by_its_lock)
 {
-    const pid_t child = fork();
-    cr_assert_geq(child, 0);
-    if (child == 0) {
-        _exit(0);
-    }
-    cr_assert_eq(waitpid(child, NULL, 0), child);
-    return (long)child;
-}
-
-Test(folder, a_start_killed_while_unpacking_is_taken_over_and_what_is_dead_goes)
-{
-    struct place place;
-    struct wn_folder folder;
-    struct wn_error err = {.code = WN_OK};
-    const long dead = dead_process();
-    char begun[192], plain[192], whole[192], alive[192];
-    place_make(&place);
-    mkdir(place.run, 0777);
-    snprintf(begun, sizeof begun, "%s/run.json.tmp.%ld", place.run, dead);
-    snprintf(whole, sizeof whole, "%s/corpus", place.run);
-    mkdir(whole, 0777);
-    snprintf(whole, sizeof whole, "%s/corpus/a.plain", place.run);
-    snprintf(plain, sizeof plain, "%s/corpus/b.gz.plain.tmp.%ld", place.run, dead);
-    snprintf(alive, sizeof alive, "%s/run.json.tmp.1", place.run); /* process 1 is always there */
-    touch(begun);
-    touch(whole);
-    touch(plain);
-    touch(alive);
-    WN_TEST_OK(wn_folder_look(place.run, &folder, &err));
-    cr_expect(wn_path_exists(begun) && wn_path_exists(plain), "to look changes nothing");
-    WN_TEST_OK(wn_folder_make(&folder, &err));
-    cr_expect_not(wn_path_exists(begun) || wn_path_exists(plain));
-    cr_expect(wn_path_exists(whole) && wn_path_exists(alive));
-    wn_folder_tidy(&folder, false);
-    cr_expect_not(wn_path_exists(whole));
-    cr_expect(wn_path_exists(alive));
-    place_remove(&place);
-}
-
-Test(folder, a_corpus_folder_is_ours_only_beside_a_begun_run_and_with_plain_copies_alone)
-{
-    static const char *const names[] = {"corpus/a.plain", "corpus/mine"};
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof contents / sizeof *contents; i++) {
         struct place place;
         struct wn_folder folder;
         struct wn_error err = {.code = WN_OK};
-        char path[192];
         place_make(&place);
         mkdir(place.run, 0777);
-        snprintf(path, sizeof path, "%s/corpus", place.run);
-        mkdir(path, 0777);
-        if (i == 1) {
-            snprintf(path, sizeof path, "%s/run.json.tmp.1", place.run);
-            touch(path);
+        for (size_t k = 0; k < 4 && contents[i].names[k] != NULL; k++) {
+            if (strncmp(contents[i].names[k], "corpus/", 7) == 0) {
+                char path[192];
+                snprintf(path, sizeof path, "%s/corpus", place.run);
+                mkdir(path, 0777);
+            }
+            touch_in(&place, contents[i].names[k]);
         }
-        snprintf(path, sizeof path, "%s/%s", place.run, names[i]);
-        touch(path);
-        cr_expect_eq(wn_folder_look(place.run, &folder, &err), WN_USAGE);
-        cr_expect(strstr(err.text, i == 0 ? "corpus" : names[i]) != NULL, "%s", err.text);
-        wn_folder_tidy(&folder, false);
-        cr_expect(wn_path_exists(path));
+        const wn_code code = wn_folder_look(place.run, &folder, &err);
+        if (contents[i].told == NULL) {
+            cr_expect_eq(code, WN_OK, "case %zu: %s", i, err.text);
+        } else {
+            cr_expect_eq(code, WN_USAGE, "case %zu", i);
+            cr_expect(strstr(err.text, contents[i].told) != NULL, "case %zu: %s", i, err.text);
+        }
+        for (size_t k = 0; k < 4 && contents[i].names[k] != NULL; k++) {
+            cr_expect(is_there(&place, contents[i].names[k]), "case %zu: to look changes nothing", i);
+        }
         place_remove(&place);
     }
 }
 
-Test(folder, tidy_takes_away_what_the_run_made_and_keeps_a_claimed_run_that_was_stopped)
-{
-    struct place place;
-    struct wn_folder folder;
-    struct wn_error err = {.code = WN_OK};
-    char path[192];
-    place_make(&place);
-    WN_TEST_OK(wn_folder_look(place.run, &folder, &err));
-    WN_TEST_OK(wn_folder_make(&folder, &err));
-    mkdir(folder.corpus, 0777);
-    snprintf(path, sizeof path, "%s/corpus/a.plain", place.run);
-    touch(path);
-    touch(folder.run_json);
-    folder.is_ours = true;
-    wn_folder_tidy(&folder, true);
-    cr_expect(wn_path_exists(path) && wn_path_exists(folder.run_json));
-    wn_folder_tidy(&folder, false);
-    cr_expect_not(wn_path_exists(place.run), "nothing is left");
-    place_remove(&place);
-}
-
-Test(folder, tidy_never_touches_a_finished_or_foreign_run)
+Test(folder, what_dead_processes_were_writing_goes_when_the_lock_is_taken)
 {
     struct place place;
     struct wn_folder folder;
     struct wn_error err = {.code = WN_OK};
     place_make(&place);
     mkdir(place.run, 0777);
+    touch_in(&place, "run.json");
+    touch_in(&place, "run.json.tmp.7");
+    touch_in(&place, "journal-1.bin");
     WN_TEST_OK(wn_folder_look(place.run, &folder, &err));
-    touch(folder.run_json);
-    touch(folder.scores);
-    WN_TEST_OK(wn_folder_look(place.run, &folder, &err));
-    cr_expect(folder.has_run && folder.has_scores);
-    wn_folder_tidy(&folder, false);
-    cr_expect(wn_path_exists(folder.run_json) && wn_path_exists(folder.scores));
+    WN_TEST_OK(wn_folder_take(&folder, &err));
+    cr_expect_not(is_there(&place, "run.json.tmp.7"));
+    cr_expect(is_there(&place, "run.json") && is_there(&place, "journal-1.bin"));
+    wn_folder_leave(&folder, true);
+    cr_expect(is_there(&place, "run.json") && is_there(&place, "journal-1.bin"));
+    place_remove(&place);
+}
+
+Test(folder, leaving_takes_away_a_run_that_is_not_kept_and_never_one_with_scores)
+{
+    for (int has_scores = 0; has_scores < 2; has_scores++) {
+        struct place place;
+        struct wn_folder folder;
+        struct wn_error err = {.code = WN_OK};
+        place_make(&place);
+        WN_TEST_OK(wn_folder_look(place.run, &folder, &err));
+        WN_TEST_OK(wn_folder_take(&folder, &err));
+        mkdir(folder.corpus, 0777);
+        touch_in(&place, "corpus/a.plain");
+        touch_in(&place, "run.json");
+        touch_in(&place, "index.bin");
+        touch_in(&place, "journal-1.bin");
+        folder.has_run = true;
+        if (has_scores == 1) {
+            touch(folder.scores);
+            folder.has_scores = true;
+        }
+        wn_folder_leave(&folder, false);
+        cr_expect_eq(wn_path_exists(place.run), has_scores == 1, "nothing is left");
+        cr_expect_eq(is_there(&place, "corpus/a.plain"), has_scores == 1);
+        place_remove(&place);
+    }
+}
+
+Test(folder, a_second_job_is_refused_at_once_and_named)
+{
+    struct place place;
+    struct wn_folder first;
+    struct wn_folder second;
+    struct wn_error err = {.code = WN_OK};
+    char number[32];
+    place_make(&place);
+    WN_TEST_OK(wn_folder_look(place.run, &first, &err));
+    WN_TEST_OK(wn_folder_take(&first, &err));
+    WN_TEST_OK(wn_folder_look(place.run, &second, &err));
+    cr_expect_eq(wn_folder_take(&second, &err), WN_RUN);
+    snprintf(number, sizeof number, "%ld", (long)getpid());
+    cr_expect(strstr(err.text, number) != NULL, "%s", err.text);
+    wn_folder_leave(&second, false);
+    cr_expect(is_there(&place, "lock"), "who was refused takes nothing away");
+    wn_folder_leave(&first, false);
     place_remove(&place);
 }

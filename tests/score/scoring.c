@@ -5,6 +5,8 @@
 
 #include "support.h"
 
+#include "base/base.h"
+
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +53,7 @@ static void *more(void *array, size_t n, size_t size)
     return out;
 }
 
-static wn_code put(void *context, const struct wn_record_rows *rows, struct wn_error *err)
+wn_code keep_rows(void *context, const struct wn_record_rows *rows, struct wn_error *err)
 {
     (void)err;
     struct scored *scored = context;
@@ -96,41 +98,133 @@ static int by_record(const void *a, const void *b)
     return left->part < right->part ? -1 : left->part > right->part;
 }
 
+struct wn_score_options options_of(const struct recipe *recipe, struct wn_arena *arena,
+                                   struct wn_profile *profile)
+{
+    struct wn_error err = {0};
+    WN_TEST_OK(wn_profile_find(recipe->profile, arena, profile, &err));
+    return (struct wn_score_options){.profile = profile,
+                                     .max_length = recipe->max_length,
+                                     .turns = recipe->turns,
+                                     .split = recipe->split,
+                                     .direct_window = recipe->direct_window,
+                                     .aligned = recipe->aligned,
+                                     .keep_tokens = recipe->keep_tokens,
+                                     .separate = recipe->separate};
+}
+
+/* What is to be scored, in units. */
+struct units {
+    uint64_t first, n, size, count;
+    bool backwards;
+};
+
+static struct wn_unit unit_of(const struct units *units, uint64_t u)
+{
+    const uint64_t at = (units->backwards ? units->count - 1 - u : u) * units->size;
+    const uint64_t left = units->n - at;
+    return (struct wn_unit){0, units->first + at, units->size < left ? units->size : left};
+}
+
+static wn_code unit_ended(void *context, const struct wn_unit *unit, const struct wn_score_counts *counts,
+                          struct wn_error *err)
+{
+    (void)err;
+    struct scored *scored = context;
+    cr_assert(scored->any_order || unit->first == scored->next_unit);
+    cr_assert_eq(counts->records, unit->count);
+    scored->next_unit = unit->first + unit->count;
+    scored->n_units++;
+    scored->counts.records += counts->records;
+    scored->counts.samples += counts->samples;
+    scored->counts.tokens += counts->tokens;
+    scored->counts.wants += counts->wants;
+    scored->counts.header_tokens += counts->header_tokens;
+    scored->counts.flops += counts->flops;
+    scored->counts.batches += counts->batches;
+    scored->counts.rows += counts->rows;
+    scored->counts.seconds_model += counts->seconds_model;
+    return WN_OK;
+}
+
+static void line_stop(void *line)
+{
+    wn_line_cancel(line);
+}
+
+static void score_through_line(const struct wn_line_options *options, struct wn_model *model,
+                               const struct wn_tokenizer *tokenizer, const struct wn_corpus *corpus,
+                               const struct units *units)
+{
+    struct wn_error err = {0};
+    struct wn_line *line = NULL;
+    struct wn_crew *crew = NULL;
+    WN_TEST_OK(wn_line_new(options, corpus, tokenizer, model, &line, &err));
+    WN_TEST_OK(wn_crew_new(line_stop, line, &crew, &err));
+    WN_TEST_OK(wn_line_start(line, crew, &err));
+    for (uint64_t u = 0; u < units->count;) {
+        const struct wn_unit unit = unit_of(units, u);
+        if (wn_line_give(line, &unit)) {
+            u++;
+            continue;
+        }
+        WN_TEST_OK(wn_crew_check(crew, 60, &err));
+        usleep(200);
+    }
+    wn_line_close(line);
+    while (!wn_line_is_done(line)) {
+        WN_TEST_OK(wn_crew_check(crew, 60, &err));
+        usleep(200);
+    }
+    WN_TEST_OK(wn_crew_end(&crew, 60, NULL, &err));
+    cr_assert_eq(wn_line_records(line), units->n);
+    wn_line_free(line);
+}
+
+static void score_alone(const struct wn_score_options *options, struct wn_model *model,
+                        const struct wn_tokenizer *tokenizer, const struct wn_corpus *corpus,
+                        const struct units *units, struct scored *scored)
+{
+    struct wn_error err = {0};
+    struct wn_scorer *scorer = NULL;
+    const struct wn_row_sink sink = {scored, keep_rows};
+    WN_TEST_OK(wn_scorer_new(options, corpus, tokenizer, model, &scorer, &err));
+    for (uint64_t u = 0; u < units->count; u++) {
+        const struct wn_unit unit = unit_of(units, u);
+        WN_TEST_OK(wn_scorer_run(scorer, &unit, &sink, &err));
+    }
+    scored->counts = wn_scorer_counts(scorer);
+    wn_scorer_free(scorer);
+}
+
 struct scored score_with(struct wn_model *model, const struct wn_tokenizer *tokenizer,
                          const struct wn_corpus *corpus, const struct recipe *recipe)
 {
     struct wn_error err = {0};
     struct wn_arena *arena = NULL;
     struct wn_profile profile;
-    struct wn_scorer *scorer = NULL;
-    struct scored scored = {.any_order = recipe->backwards, .next = recipe->first};
+    struct scored scored = {
+        .any_order = recipe->backwards, .next = recipe->first, .next_unit = recipe->first};
     WN_TEST_OK(wn_arena_new(&arena, &err));
-    WN_TEST_OK(wn_profile_find(recipe->profile, arena, &profile, &err));
-    const struct wn_score_options options = {.profile = &profile,
-                                             .max_length = recipe->max_length,
-                                             .turns = recipe->turns,
-                                             .split = recipe->split,
-                                             .direct_window = recipe->direct_window,
-                                             .aligned = recipe->aligned,
-                                             .keep_tokens = recipe->keep_tokens,
-                                             .separate = recipe->separate};
-    WN_TEST_OK(wn_scorer_new(&options, corpus, tokenizer, model, &scorer, &err));
+    const struct wn_score_options options = options_of(recipe, arena, &profile);
     const uint64_t n = recipe->n > 0 ? recipe->n : wn_corpus_count(corpus) - recipe->first;
     const uint64_t size = recipe->unit > 0 ? recipe->unit : n;
-    const uint64_t n_units = (n + size - 1) / size;
-    const struct wn_row_sink sink = {&scored, put};
-    for (uint64_t u = 0; u < n_units; u++) {
-        const uint64_t number = recipe->backwards ? n_units - 1 - u : u;
-        const uint64_t at = number * size;
-        const struct wn_unit unit = {0, recipe->first + at, size < n - at ? size : n - at};
-        WN_TEST_OK(wn_scorer_run(scorer, &unit, &sink, &err));
+    const struct units units = {recipe->first, n, size, (n + size - 1) / size, recipe->backwards};
+    if (recipe->readers > 0) {
+        const struct wn_line_options line = {.score = &options,
+                                             .readers = recipe->readers,
+                                             .units = 2,
+                                             .sink = {&scored, keep_rows},
+                                             .unit_end = unit_ended};
+        score_through_line(&line, model, tokenizer, corpus, &units);
+        cr_assert_eq(scored.n_units, units.count);
+    } else {
+        score_alone(&options, model, tokenizer, corpus, &units, &scored);
     }
     if (recipe->backwards) {
         qsort(scored.rows, scored.n, sizeof *scored.rows, by_record);
     }
-    scored.counts = wn_scorer_counts(scorer);
     cr_assert_eq(scored.counts.records, n);
-    wn_scorer_free(scorer);
     wn_arena_free(arena);
     return scored;
 }

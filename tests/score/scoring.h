@@ -18,7 +18,8 @@ struct scored {
     float **cond, **direct;           /* [k] losses */
     int32_t **cond_ids, **direct_ids; /* [n] */
     struct wn_score_counts counts;
-    char why[256]; /* of the last bad record */
+    char why[256];               /* of the last bad record */
+    uint64_t n_units, next_unit; /* through a line: units that ended, and where the next one must begin */
 };
 
 struct recipe {
@@ -32,6 +33,7 @@ struct recipe {
     enum wn_split split;
     enum wn_direct_window direct_window;
     const char *device;
+    int32_t readers; /* through a line with as many; 0 = wn_scorer_run */
 };
 
 struct wn_corpus *open_corpus(const char *const *paths, size_t n);
@@ -42,6 +44,12 @@ struct scored score_with(struct wn_model *model, const struct wn_tokenizer *toke
                          const struct wn_corpus *corpus, const struct recipe *recipe);
 struct wn_model *open_model(const char *path, const struct recipe *recipe);
 void scored_free(struct scored *scored);
+
+/* A row sink that keeps all rows in a struct scored. */
+wn_code keep_rows(void *scored, const struct wn_record_rows *rows, struct wn_error *err);
+/* The options of a recipe; `profile` is filled, and lives in `arena`. */
+struct wn_score_options options_of(const struct recipe *recipe, struct wn_arena *arena,
+                                   struct wn_profile *profile);
 
 /* Bits of all that is in a row but its record number. */
 bool rows_equal(const struct wn_row *a, const struct wn_row *b);

@@ -121,7 +121,7 @@ static inline void scored_open(struct scored *s, const struct wn_store_attribute
                                                .n_rows = 1};
         WN_TEST_OK(wn_store_put(store, &record, &err));
     }
-    WN_TEST_OK(wn_store_finish(&store, &err));
+    WN_TEST_OK(wn_store_finish(&store, NULL, 0, &err));
     wn_corpus_reader_free(reader);
     WN_TEST_OK(wn_scores_open(s->scores_path, &s->scores, &err));
 }

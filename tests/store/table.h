@@ -128,7 +128,7 @@ static inline void table_write(const char *path, uint64_t n, const struct wn_sto
         }
         WN_TEST_OK(wn_store_put(store, &record, &err));
     }
-    WN_TEST_OK(wn_store_finish(&store, &err));
+    WN_TEST_OK(wn_store_finish(&store, NULL, 0, &err));
     cr_assert_null(store);
 }
 
