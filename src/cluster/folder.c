@@ -94,6 +94,12 @@ static bool corpus_look(void *context, DIR *folder, const char *name)
 static bool top_look(void *context, DIR *folder, const char *name)
 {
     struct contents *contents = context;
+    struct stat info;
+    if (is_run_file(name) && fstatat(dirfd(folder), name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
+        /* A job that begins at this moment has taken its temporary file away: that is no other thing. */
+        contents->has_lock = contents->has_lock || begins(name, "lock");
+        return true;
+    }
     const bool is_file = is_run_file(name) && is_regular(folder, name);
     const bool is_part =
         (strcmp(name, "corpus") == 0 || strcmp(name, "shards") == 0) && is_folder(folder, name);
