@@ -67,10 +67,37 @@ static wn_code store_begin(const struct wn_assembly *assembly, struct wn_store *
     return wn_store_create(assembly->scores, recipe->count, &options, out_store, err);
 }
 
-/* The records of one unit that are taken from it. */
-static wn_code unit_put(const struct wn_assembly *assembly, struct wn_replay *replay, size_t number,
-                        struct wn_arena *arena, struct wn_store *store, struct wn_error *err)
+/* Where a journal's rows go. */
+struct sink {
+    const struct wn_assembly *assembly;
+    struct wn_corpus_reader *reader;
+    struct wn_arena *arena; /* of one record */
+    struct wn_store *store;
+};
+
+/* The row is of the very record that the corpus has now: the last of the guards, and the only one that needs no other
+ * file of the run to be right. */
+static wn_code record_check(const struct sink *sink, const struct wn_store_record *record,
+                            struct wn_error *err)
 {
+    struct wn_place place;
+    struct wn_span bytes;
+    WN_TRY(wn_corpus_read(sink->reader, record->index, &place, &bytes, err));
+    WN_CHECK(place.id_hash == record->id_hash && place.offset == record->offset &&
+                 place.length == record->length && place.file == record->file,
+             err, WN_RUN,
+             "%s: record %llu of the corpus is not the one that its journal holds scores of; give the corpus "
+             "that the "
+             "run was begun with, or choose another --out",
+             sink->assembly->run, (unsigned long long)record->index);
+    return WN_OK;
+}
+
+/* The records of one unit that are taken from it. */
+static wn_code unit_put(const struct sink *sink, struct wn_replay *replay, size_t number,
+                        struct wn_error *err)
+{
+    const struct wn_assembly *assembly = sink->assembly;
     const struct wn_replay_unit unit = wn_replay_unit(replay, number);
     const bool has_bulk = assembly->recipe->job->score.keep_tokens;
     struct wn_unit_head head;
@@ -79,10 +106,11 @@ static wn_code unit_put(const struct wn_assembly *assembly, struct wn_replay *re
     WN_TRY(wn_replay_read(replay, number, &head, &rows, &bulk, err));
     for (uint64_t i = 0; i < unit.skip + unit.count; i++) {
         struct wn_store_record record;
-        wn_arena_reset(arena);
-        WN_TRY(wn_rows_take(&rows, has_bulk ? &bulk : NULL, head.first + i, arena, &record, err));
+        wn_arena_reset(sink->arena);
+        WN_TRY(wn_rows_take(&rows, has_bulk ? &bulk : NULL, head.first + i, sink->arena, &record, err));
         if (i >= unit.skip) {
-            WN_TRY(wn_store_put(store, &record, err));
+            WN_TRY(record_check(sink, &record, err));
+            WN_TRY(wn_store_put(sink->store, &record, err));
         }
     }
     return WN_OK;
@@ -92,18 +120,19 @@ static wn_code units_put(const struct wn_assembly *assembly, struct wn_replay *r
                          struct wn_error *err)
 {
     const struct wn_recipe *recipe = assembly->recipe;
-    struct wn_arena *arena = NULL;
+    struct sink sink = {.assembly = assembly, .store = store};
     uint64_t next = recipe->first;
     uint64_t told = 0;
     wn_code code = WN_OK;
-    WN_TRY(wn_arena_new(&arena, err));
+    WN_TRY_OR(done, wn_arena_new(&sink.arena, err));
+    WN_TRY_OR(done, wn_corpus_reader_new(recipe->corpus, &sink.reader, err));
     for (size_t i = 0; i < wn_replay_n_units(replay); i++) {
         const struct wn_replay_unit unit = wn_replay_unit(replay, i);
         if (unit.first != next) {
             break;
         }
         WN_TRY_OR(done, wn_stop_check(assembly->stop, "writing scores.h5", err));
-        WN_TRY_OR(done, unit_put(assembly, replay, i, arena, store, err));
+        WN_TRY_OR(done, unit_put(&sink, replay, i, err));
         next += unit.count;
         if (assembly->progress != NULL && next - recipe->first - told >= REPORT_EVERY) {
             told = next - recipe->first;
@@ -117,7 +146,8 @@ static wn_code units_put(const struct wn_assembly *assembly, struct wn_replay *r
                             assembly->run, (unsigned long long)next);
     }
 done:
-    wn_arena_free(arena);
+    wn_corpus_reader_free(sink.reader);
+    wn_arena_free(sink.arena);
     return code;
 }
 

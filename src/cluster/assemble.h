@@ -21,7 +21,7 @@ struct wn_assembly {
 };
 
 /* Read the units of all journals in the order of their records and write scores.h5. Memory: one unit, and what the store
- * takes. WN_DEFECT where records are missing; WN_STOPPED; WN_IO; WN_RUN where another job has taken the run over. */
+ * takes. Each record is held against the corpus (its hash and place), which is read once more: WN_RUN where they differ. WN_IO where records are missing; WN_STOPPED; WN_IO; WN_RUN where another job has taken the run over. */
 wn_code wn_scores_assemble(const struct wn_assembly *assembly, struct wn_error *err);
 
 #endif

@@ -188,7 +188,7 @@ wn_code wn_folder_take(struct wn_folder *folder, struct wn_error *err)
     }
     WN_TRY(wn_lock_take(folder->path, &options, &folder->lock, &folder->was_taken_over, err));
     /* Whoever held it before may have gone on since this process looked. */
-    folder->has_run = wn_path_exists(folder->run_json);
+    folder->had_run = folder->has_run = wn_path_exists(folder->run_json);
     folder->has_scores = wn_path_exists(folder->scores);
     (void)entries_visit(folder->path, temporary_remove, NULL);
     (void)entries_visit(folder->corpus, temporary_remove, NULL);
@@ -256,16 +256,19 @@ void wn_folder_leave(struct wn_folder *folder, bool keep_run)
     if (folder->lock == NULL) {
         return;
     }
+    struct wn_error ignored;
+    const bool is_ours = wn_lock_check(folder->lock, &ignored) == WN_OK;
     /* Without run.json nobody could tell whose it is. */
-    const bool goes = (!keep_run || !folder->has_run) && !folder->has_scores;
+    const bool goes = is_ours && (!keep_run || !folder->has_run) && !folder->has_scores;
     if (goes) {
-        struct wn_error ignored;
         (void)wn_journals_remove(folder->path, &ignored);
         (void)entries_visit(folder->path, run_remove, NULL);
         (void)entries_visit(folder->corpus, run_remove, NULL);
         (void)rmdir(folder->corpus);
     }
-    (void)entries_visit(folder->path, lock_part_remove, NULL);
+    if (is_ours) {
+        (void)entries_visit(folder->path, lock_part_remove, NULL);
+    }
     wn_lock_release(&folder->lock);
     if (goes && folder->was_made) {
         (void)rmdir(folder->path);

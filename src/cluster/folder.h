@@ -15,6 +15,7 @@ struct wn_folder {
     const char *path; /* borrowed */
     bool has_run;     /* run.json is there: the directory has an owner */
     bool has_scores;
+    bool had_run;         /* run.json was there when the lock was taken */
     bool was_made;        /* by this process */
     bool was_taken_over;  /* a stale lock was */
     struct wn_lock *lock; /* NULL until it is taken */
@@ -31,7 +32,7 @@ wn_code wn_folder_take(struct wn_folder *folder, struct wn_error *err);
 wn_code wn_folder_claim(struct wn_folder *folder, struct wn_recipe *recipe, bool dry_run,
                         struct wn_error *err);
 /* Give the lock back. Where not `keep_run`, or where there is no run.json, take away before it what this start made or an earlier one left: all that a
- * run writes, and the directory if it was made here. Never a run with scores. */
+ * run writes, and the directory if it was made here. Never a run with scores, nor one that another job took over. */
 void wn_folder_leave(struct wn_folder *folder, bool keep_run);
 
 #endif

@@ -19,6 +19,8 @@ static const double unit_seconds = 1.0;
 static const double early_seconds = 0.5;
 /* From a signal on: until units in flight are given up, and until the stages must have ended. */
 static const double stop_seconds = 2.5, leave_seconds = 1.0;
+/* Where all is done the stages have nothing left to do but end. */
+static const double end_seconds = 30;
 /* Work that is worth keeping where the corpus turns out bad. */
 static const double worth_seconds = 60;
 static const double never = 1e9;
@@ -46,6 +48,7 @@ struct work {
     char begun_text[21];
     double begun;
     uint64_t journaled; /* units of earlier starts */
+    bool is_replayed;   /* `journaled` is known */
     bool is_left;       /* a thread could not be ended: nothing that it may use is freed */
 };
 
@@ -74,9 +77,11 @@ static wn_code corpus_begin(struct work *work, struct wn_error *err)
 {
     const struct wn_job *job = work->job;
     struct wn_corpus_options options = job->corpus;
-    if (options.spool == NULL && !job->dry_run) {
+    /* A finished run may stand where nothing can be written. */
+    if (options.spool == NULL && (is_scoring(work) || wn_path_exists(work->folder.corpus))) {
         options.spool = work->folder.corpus;
     }
+    options.stop = work->stop;
     options.index = is_scoring(work) ? work->folder.index : NULL;
     WN_TRY(stage_begin(work, "reading the corpus", err));
     return wn_corpus_begin(&options, &work->corpus, err);
@@ -249,7 +254,7 @@ static void leftovers_remove(struct work *work)
     if (!has_lock && (wn_journals_highest(work->folder.path, &epoch, &ignored) != WN_OK || epoch == 0)) {
         return;
     }
-    if (wn_folder_take(&work->folder, &ignored) == WN_OK) {
+    if (work->folder.lock != NULL || wn_folder_take(&work->folder, &ignored) == WN_OK) {
         (void)wn_journals_remove(work->folder.path, &ignored);
     }
 }
@@ -339,8 +344,12 @@ static wn_code replay_take(struct work *work, struct wn_error *err)
 static wn_code sync_first(void *context, struct wn_error *err)
 {
     struct work *work = context;
+    struct wn_error ignored;
     WN_TRY(wn_corpus_index_sync(work->corpus, err));
-    return wn_worker_sync(work->worker, err);
+    /* A unit whose bulk did not reach the disk is found by its checksum, and scored again: no reason to lose the others.
+     * The shard's next write fails, and says why. */
+    (void)wn_worker_sync(work->worker, &ignored);
+    return WN_OK;
 }
 
 static void stages_stop(void *context)
@@ -379,7 +388,8 @@ static wn_code threads_end(struct work *work, wn_code code, struct wn_error *err
     struct wn_error later = {.code = WN_OK};
     bool left = false;
     if (work->stages != NULL) {
-        const wn_code ended = wn_crew_end(&work->stages, leave_seconds, &left, &later);
+        const wn_code ended =
+            wn_crew_end(&work->stages, code == WN_OK ? end_seconds : leave_seconds, &left, &later);
         work->is_left = work->is_left || left;
         if (code == WN_OK && ended != WN_OK) {
             code = ended;
@@ -445,6 +455,9 @@ static void assembly_report(void *context, uint64_t done)
 
 static wn_code finish(struct work *work, struct wn_error *err)
 {
+    /* A run over a part may be done before the corpus is known to its end, and its hash with it. */
+    WN_TRY(stage_begin(work, "reading the corpus", err));
+    WN_TRY(corpus_index(work, -1, err));
     WN_TRY(range_set(work, err));
     WN_TRY(wn_recipe_finish(&work->recipe, err));
     WN_TRY(stage_begin(work, "writing scores.h5", err));
@@ -494,6 +507,7 @@ static wn_code work_run(struct work *work, struct wn_error *err)
     wn_log_debug(job->log, "%s: start %llu of this run", job->out,
                  (unsigned long long)wn_lock_epoch(work->folder.lock));
     WN_TRY(replay_take(work, err));
+    work->is_replayed = true;
     WN_TRY(units_run(work, err));
     return finish(work, err);
 }
@@ -533,9 +547,12 @@ wn_code wn_job_run(const struct wn_job *job, struct wn_job_result *out_result, s
     }
     /* A corpus that must be mended is another corpus: the directory must not stay bound to the bad one, unless there is
      * something in it to keep. */
-    const bool is_worth = work->journaled > 0 || (work->scribe != NULL && wn_scribe_units(work->scribe) > 0 &&
-                                                  out_result->seconds >= worth_seconds);
-    wn_folder_leave(&work->folder, is_worth || (code != WN_INPUT && code != WN_USAGE));
+    const bool is_worth =
+        (work->folder.had_run && !work->is_replayed) || work->journaled > 0 ||
+        (work->scribe != NULL && wn_scribe_units(work->scribe) > 0 && out_result->seconds >= worth_seconds);
+    if (!work->is_left) { /* else its lock stays, and is that of a dead process */
+        wn_folder_leave(&work->folder, is_worth || (code != WN_INPUT && code != WN_USAGE));
+    }
     wn_stop_end(&work->stop);
     if (!work->is_left) {
         work_free(work);

@@ -376,6 +376,7 @@ done:
 
 wn_code wn_recipe_finish(struct wn_recipe *recipe, struct wn_error *err)
 {
+    WN_CHECK(wn_corpus_is_whole(recipe->corpus), err, WN_DEFECT, "the corpus is hashed before it is known");
     wn_corpus_hash(recipe->corpus, recipe->corpus_hash);
     struct wn_json *files = files_make(recipe->corpus, true);
     WN_CHECK(files != NULL, err, WN_DEVICE, "out of memory for the recipe");

@@ -23,7 +23,6 @@ struct wn_worker {
     struct wn_result *result;  /* of the unit at work; reduction thread */
     struct wn_bytes bulk;      /* of the same */
     struct wn_shard *shard;
-    pthread_mutex_t shard_door; /* put by reduction, synced by the journal's thread */
     uint64_t epoch;
     uint32_t number;
     bool keep_tokens;
@@ -162,9 +161,7 @@ static wn_code bulk_put(struct wn_worker *worker, struct wn_extent *out_extent, 
     if (worker->bulk.size == 0) {
         return WN_OK;
     }
-    pthread_mutex_lock(&worker->shard_door);
     const wn_code code = wn_shard_put(worker->shard, wn_bytes_span(&worker->bulk), out_extent, err);
-    pthread_mutex_unlock(&worker->shard_door);
     wn_bytes_clear(&worker->bulk);
     return code;
 }
@@ -189,7 +186,10 @@ static wn_code unit_end(void *context, const struct wn_unit *unit, const struct 
     struct wn_result *result = worker->result;
     struct timespec time_now;
     struct wn_wire_message *message = calloc(1, sizeof *message);
-    WN_CHECK(message != NULL && result != NULL, err, WN_DEVICE, "out of memory for a result");
+    if (message == NULL || result == NULL) {
+        free(message);
+        WN_FAIL(err, WN_DEVICE, "out of memory for a result");
+    }
     clock_gettime(CLOCK_REALTIME, &time_now);
     struct wn_unit_head *head = &result->head;
     const uint64_t lease = lease_pop(worker, &head->seconds);
@@ -228,7 +228,6 @@ wn_code wn_worker_new(const struct wn_worker_options *options, const struct wn_c
 {
     struct wn_worker *worker = calloc(1, sizeof *worker);
     WN_CHECK(worker != NULL, err, WN_DEVICE, "out of memory for a worker");
-    pthread_mutex_init(&worker->shard_door, NULL);
     pthread_mutex_init(&worker->lease_door, NULL);
     worker->corpus = corpus;
     worker->epoch = options->epoch;
@@ -269,7 +268,6 @@ void wn_worker_free(struct wn_worker *worker)
     wn_result_free(worker->result);
     wn_bytes_free(&worker->bulk);
     wn_arena_free(worker->arena);
-    pthread_mutex_destroy(&worker->shard_door);
     pthread_mutex_destroy(&worker->lease_door);
     free(worker);
 }
@@ -293,10 +291,7 @@ void wn_worker_cancel(struct wn_worker *worker)
 
 wn_code wn_worker_sync(struct wn_worker *worker, struct wn_error *err)
 {
-    pthread_mutex_lock(&worker->shard_door);
-    const wn_code code = wn_shard_sync(worker->shard, err);
-    pthread_mutex_unlock(&worker->shard_door);
-    return code;
+    return wn_shard_sync(worker->shard, err);
 }
 
 int32_t wn_worker_max_length(const struct wn_worker *worker)

@@ -20,6 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct wn_stop;
+
 enum wn_form { WN_FORM_DETECT, WN_FORM_ALPACA, WN_FORM_SHAREGPT, WN_FORM_MESSAGES, WN_FORM_PAIR };
 
 struct wn_corpus_options {
@@ -34,6 +36,7 @@ struct wn_corpus_options {
     const char *spool; /* folder for the plain bytes of compressed files; NULL: an unlinked temporary file. A plain
                            copy is named by the hash of the compressed bytes (32 digits and ".plain"), so one that is
                            there already is used again, also by another run */
+    const struct wn_stop *stop; /* asked while a file is unpacked: WN_STOPPED; NULL: nobody stops it */
     const char *index; /* wn_corpus_begin: file that keeps the index between starts of a run, or NULL */
     const char *id_key; /* --id-key: id_hash is that of this field's value (a text's bytes, else as it is written);
                             where a record lacks it, and with NULL, that of the record's bytes */

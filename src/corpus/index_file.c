@@ -324,6 +324,26 @@ wn_code wn_index_file_fail(const struct wn_corpus *corpus, size_t file, uint64_t
 
 /* ---- opening ---- */
 
+/* The first `end` bytes under the same name, in a file of their own: a job that was stopped and wakes up when another has
+ * taken its run over still has the old file open. */
+static wn_code prefix_renew(const char *path, uint64_t end, struct wn_error *err)
+{
+    struct wn_map map = {0};
+    struct wn_file *file = NULL;
+    wn_code code = WN_OK;
+    WN_TRY(wn_map_open(path, WN_IO, &map, err));
+    WN_TRY_OR(done, wn_file_create(path, &file, err));
+    WN_TRY_OR(done,
+              wn_file_write(
+                  file, (struct wn_span){map.bytes.data, end < map.bytes.size ? (size_t)end : map.bytes.size},
+                  err));
+    WN_TRY_OR(done, wn_file_commit(&file, err));
+done:
+    wn_file_abandon(&file);
+    wn_map_close(&map);
+    return code;
+}
+
 static wn_code open_existing(const char *path, struct wn_corpus *corpus, struct wn_index_file *file,
                              struct wn_error *err)
 {
@@ -335,6 +355,7 @@ static wn_code open_existing(const char *path, struct wn_corpus *corpus, struct 
         code = wn_error_set(err, WN_DEVICE, __FILE__, __LINE__, "out of memory to read %s", path);
         goto done;
     }
+    WN_TRY_OR(done, prefix_renew(path, loader.end, err));
     WN_TRY_OR(done, wn_frames_append_to(path, loader.end, &file->frames, err));
     if (!loader.has_head) {
         code = write_head(file, corpus, err);

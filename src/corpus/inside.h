@@ -21,8 +21,9 @@ struct wn_source {
     struct wn_map packed;    /* the compressed file, until it is unpacked; else zeroed */
     const char *compression; /* "none", "gzip", "zstd" */
     bool is_array;
-    const char *stored; /* the path that `map` maps; borrowed: the corpus' arena */
-    dev_t device;       /* of the mapped file; inode 0: unlinked, nobody can change it */
+    const struct wn_stop *stop; /* asked while it is unpacked; may be NULL */
+    const char *stored;         /* the path that `map` maps; borrowed: the corpus' arena */
+    dev_t device;               /* of the mapped file; inode 0: unlinked, nobody can change it */
     ino_t inode;
 };
 
@@ -48,7 +49,8 @@ struct wn_sink {
     struct wn_file *file; /* or NULL: fd is used */
     int fd;
     bool counts_only;
-    const char *folder; /* for messages */
+    const struct wn_stop *stop; /* may be NULL */
+    const char *folder;         /* for messages */
     uint64_t written;
 };
 

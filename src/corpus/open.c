@@ -18,8 +18,9 @@ static wn_code keep_text(struct wn_corpus *corpus, const char *text, const char 
 
 /* All are opened before the first is unpacked, so that a file that is missing is told at once. */
 static wn_code open_files(struct wn_corpus *corpus, const char *const *paths, size_t n_paths,
-                          const char *spool, struct wn_error *err)
+                          const struct wn_corpus_options *options, struct wn_error *err)
 {
+    const char *const spool = options->spool;
     WN_CHECK(n_paths <= MAX_FILES, err, WN_USAGE, "%zu input files are given, at most %d are read; join some",
              n_paths, MAX_FILES);
     WN_TRY(WN_ARENA_NEW(corpus->arena, n_paths, &corpus->sources, err));
@@ -32,6 +33,7 @@ static wn_code open_files(struct wn_corpus *corpus, const char *const *paths, si
         const char *path = NULL;
         WN_TRY(keep_text(corpus, paths[file], &path, err));
         WN_TRY(wn_source_open(path, &corpus->sources[file], err));
+        corpus->sources[file].stop = options->stop;
         corpus->n_files = file + 1;
     }
     WN_TRY(wn_spool_name(corpus->sources, n_paths, spool, corpus->arena, err));
@@ -100,7 +102,7 @@ static wn_code begin(struct wn_corpus *corpus, const struct wn_corpus_options *o
     }
     WN_TRY(set_shape(corpus, options, &own_path, err));
     const char *const *const paths = own_path != NULL ? &own_path : options->paths;
-    WN_TRY(open_files(corpus, paths, own_path != NULL ? 1 : options->n_paths, options->spool, err));
+    WN_TRY(open_files(corpus, paths, own_path != NULL ? 1 : options->n_paths, options, err));
     if (options->index != NULL) {
         WN_TRY(wn_index_file_open(options->index, corpus, err));
     }

@@ -158,7 +158,7 @@ const char *wn_temporary_folder(void)
 static wn_code unpack_unnamed(struct wn_source *source, struct wn_error *err)
 {
     const char *const folder = wn_temporary_folder();
-    struct wn_sink sink = {.fd = open_unnamed(folder), .folder = folder};
+    struct wn_sink sink = {.fd = open_unnamed(folder), .stop = source->stop, .folder = folder};
     WN_CHECK(sink.fd >= 0, err, WN_IO,
              "no temporary file can be made in %s for the plain bytes of %s: %s; set TMPDIR", folder,
              source->path, strerror(errno));
@@ -181,7 +181,7 @@ done:
 
 static wn_code unpack_named(const struct wn_source *source, const char *folder, struct wn_error *err)
 {
-    struct wn_sink sink = {.fd = -1, .folder = folder};
+    struct wn_sink sink = {.fd = -1, .stop = source->stop, .folder = folder};
     WN_TRY(wn_directory_make(folder, err));
     WN_TRY(wn_file_create(source->stored, &sink.file, err));
     wn_code code = WN_OK;

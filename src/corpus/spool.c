@@ -121,7 +121,7 @@ static wn_code list_count(const struct list *list, uint64_t *out_bytes, struct w
     *out_bytes = 0;
     for (size_t i = 0; i < list->n; i++) {
         const struct wn_source *const source = list->sources[i];
-        struct wn_sink sink = {.fd = -1, .counts_only = true};
+        struct wn_sink sink = {.fd = -1, .counts_only = true, .stop = source->stop};
         WN_TRY(wn_unpack(source->path, source->compression, &source->packed, &sink, err));
         *out_bytes += sink.written;
     }

@@ -115,6 +115,7 @@ static wn_code gzip_member(struct unpacker *unpacker, z_stream *stream, size_t *
         *at += step - stream->avail_in;
         release_behind(unpacker, *at);
         take(unpacker, BUFFER - stream->avail_out);
+        WN_TRY(wn_stop_check(unpacker->sink->stop, "unpacking a file of the corpus", err));
         if (result == Z_BUF_ERROR && *at == packed.size) {
             return fail_cut(unpacker, "gzip", err);
         }
@@ -172,6 +173,7 @@ static wn_code unpack_zstd(struct unpacker *unpacker, struct wn_error *err)
             goto done;
         }
         take(unpacker, out.pos);
+        WN_TRY_OR(done, wn_stop_check(unpacker->sink->stop, "unpacking a file of the corpus", err));
         release_behind(unpacker, in.pos);
         is_full = out.pos == out.size;
     }

@@ -59,7 +59,8 @@ wn_code wn_shard_new(const char *run, uint64_t epoch, uint32_t rank, struct wn_s
 /* Append bulk bytes; *out_extent names them. */
 wn_code wn_shard_put(struct wn_shard *shard, struct wn_span bulk, struct wn_extent *out_extent,
                      struct wn_error *err);
-wn_code wn_shard_sync(struct wn_shard *shard, struct wn_error *err); /* nothing where it was not used */
+/* Nothing where it was not used. May run beside wn_shard_put in another thread. */
+wn_code wn_shard_sync(struct wn_shard *shard, struct wn_error *err);
 void wn_shard_free(struct wn_shard **shard);
 
 /* ---- replay ---- */

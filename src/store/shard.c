@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,7 +19,8 @@ struct wn_shard {
     char *run, *path;
     uint64_t epoch;
     uint32_t rank;
-    struct wn_frames *frames; /* NULL until its first use */
+    struct wn_frames *frames;         /* NULL until its first use */
+    _Atomic(struct wn_frames *) open; /* the same, for who syncs */
 };
 
 /* ---- writing ---- */
@@ -56,6 +58,7 @@ static wn_code shard_begin(struct wn_shard *shard, struct wn_error *err)
     WN_CHECK(code == WN_OK || !exists, err, WN_RUN,
              "%s: is there already: another job goes on with this run; wait for it, or run again",
              shard->path);
+    atomic_store(&shard->open, shard->frames);
     return code;
 }
 
@@ -81,7 +84,8 @@ wn_code wn_shard_put(struct wn_shard *shard, struct wn_span bulk, struct wn_exte
 
 wn_code wn_shard_sync(struct wn_shard *shard, struct wn_error *err)
 {
-    return shard->frames == NULL ? WN_OK : wn_frames_sync(shard->frames, err);
+    struct wn_frames *const open = atomic_load(&shard->open);
+    return open == NULL ? WN_OK : wn_frames_sync(open, err);
 }
 
 void wn_shard_free(struct wn_shard **shard)

@@ -164,8 +164,9 @@ static const struct kind *posix_kind(const struct wn_reader *reader, const char 
     if (reader->classes > 0 && strcmp(name, "word") == 0) {
         return &word_inside;
     }
+    const size_t size = strlen(name);
     for (size_t i = 0; i < sizeof posix_kinds / sizeof posix_kinds[0]; i++) {
-        if (strcmp(posix_kinds[i].name, name) == 0) {
+        if (strlen(posix_kinds[i].name) == size && memcmp(posix_kinds[i].name, name, size) == 0) {
             return &posix_kinds[i];
         }
     }

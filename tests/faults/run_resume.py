@@ -55,6 +55,41 @@ def moved():
             goes_on(T.score(place, run), run, digest)
 
 
+def slips():
+    """Wrong use and wrong input before the journal is read: what is finished stays, and the right command goes on."""
+    run = half_done("slips")
+    torn = T.write("torn.jsonl.gz", tap.gz(tap.lines(ROWS))[:5000])
+    for words, code in ((T.score(T.path("typo.jsonl"), run), 3), (T.score(PLAIN, run, "--map", "nosuch=x"), 2),
+                        (T.score(PLAIN, run, "--range", "50000:60000"), 2), (T.score(PLAIN, run, "--shard", "1/30000"), 2),
+                        (T.score(torn, run), 3), (T.score(PLAIN, run, model=T.path("no-model")), 4)):
+        before = units_of(run)
+        T.ended(words, code)
+        assert units_of(run) == before > 0, (words, files_of(run))
+    goes_on(T.score(PLAIN, run), run, whole())
+
+
+def part_before_index():
+    """The index is held up; the hundred records are done long before it."""
+    run = T.fresh("part")
+    one = T.ended(T.score(PLAIN, run, "--limit", 100), fault="write:index.bin:2:sleep=1,write@index:index.bin:1:sleep=2")
+    again = T.ended(T.score(PLAIN, run, "--limit", 100))
+    assert "finished already" in again.err, f"{one} {again}"
+    assert T.digest(run) == whole(PLAIN, "--limit", "100")
+
+
+def index_gone():
+    """Same size, one answer changed, no index to tell: the rows that are there already do."""
+    run = half_done("no-index")
+    os.remove(run + "/index.bin")
+    text = tap.lines(ROWS)
+    text = text if isinstance(text, str) else text.decode()
+    first = text.index('"output"')
+    at = next(i for i in range(first + 12, len(text)) if text[i].isalpha() and text[i].islower())
+    other = T.write("other-answer.jsonl", text[:at] + ("a" if text[at] != "a" else "b") + text[at + 1:])
+    T.wrong(8, ["record 0"], T.score(other, run))
+    assert not os.path.exists(run + "/scores.h5"), files_of(run)
+
+
 def run_moved():
     run = half_done("before")
     os.rename(run, T.fresh("after"))
@@ -313,6 +348,9 @@ T.test("a corpus that was moved, renamed, touched or copied goes on, plain and c
 T.test("a run directory that was moved goes on", run_moved)
 T.test("threads, readers and batch height may change in between", cut_another_way)
 T.test("the same command on a finished run changes nothing", finished)
+T.test("a slip in the command that goes on takes nothing away", slips)
+T.test("a part that is done before the index still has the hash of the whole corpus", part_before_index)
+T.test("rows of another corpus are not believed where the index is gone", index_gone)
 T.test("another corpus is refused with 8, naming the file, and nothing is touched", corpus_changed)
 T.test("another compressed corpus is refused; the same bytes packed another way go on", packed_changed)
 T.test("another model, tokenizer, profile, window or range is refused with 8, naming it", recipe_changed)
