@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "store/store.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -69,13 +70,35 @@ static wn_code target_of(const struct wn_settings *settings, char **out_path, bo
     return file_refuse(*out_path, settings, err);
 }
 
-static wn_code result_tell(const char *path, const struct wn_settings *settings, struct wn_error *err)
+/* A part that was forgotten at either end is no gap between two runs. */
+static wn_code part_warn(const struct wn_context *context, const struct wn_scores *scores,
+                         struct wn_error *err)
 {
+    const char *whole = wn_scores_attribute(scores, "corpus_records");
+    const uint64_t n = wn_scores_count(scores);
+    const uint64_t records = whole != NULL ? strtoull(whole, NULL, 10) : n;
+    uint64_t first = 0;
+    if (n == 0 || n >= records) {
+        return WN_OK;
+    }
+    WN_TRY(wn_scores_integers(scores, "index", 0, 1, &first, err));
+    wn_log_warn(&context->log,
+                "these are the records %" PRIu64 " to %" PRIu64 ", not the whole corpus, which has %" PRIu64
+                "; is a run missing?",
+                first, first + n - 1, records);
+    return WN_OK;
+}
+
+static wn_code result_tell(const char *path, const struct wn_context *context, struct wn_error *err)
+{
+    const struct wn_settings *settings = context->settings;
     struct wn_scores *scores = NULL;
     char number[32];
     WN_TRY(wn_scores_open(path, &scores, err));
     const uint64_t records = wn_scores_count(scores);
+    const wn_code code = part_warn(context, scores, err);
     wn_scores_close(scores);
+    WN_TRY(code);
     if (settings->json) {
         struct wn_json *root = wn_json_new_object();
         if (root == NULL || !wn_json_put_text(root, "scores", path) ||
@@ -114,7 +137,7 @@ wn_code wn_cmd_merge(const struct wn_context *context, struct wn_error *err)
         }
     }
     if (code == WN_OK) {
-        code = result_tell(path, settings, err);
+        code = result_tell(path, context, err);
     }
     free(path);
     return code;

@@ -33,14 +33,15 @@ enum { WN_JOB_STAGES = 8 };
 
 /* How far a job is. */
 struct wn_job_progress {
-    const char *stage;    /* constant text: what is being done */
-    uint64_t done, total; /* records; total 0 before anything is known; those of earlier starts are in `done` */
-    uint64_t before;      /* of `done`: finished by earlier starts */
-    bool total_is_final;  /* the corpus is indexed to its end */
-    uint64_t bad;         /* of these: parse_error, unsupported, nan, error */
-    uint64_t tokens;      /* asked of the model so far */
-    double seconds;       /* since the first record was begun */
-    bool message_follows; /* a line of the log comes next: take a progress bar away */
+    const char *stage; /* constant text: what is being done */
+    uint64_t done,
+        total;       /* records; total 0 before anything is known; those of earlier starts are in `done` */
+    uint64_t before; /* of `done`: finished by earlier starts */
+    bool total_is_final;                       /* the corpus is indexed to its end */
+    uint64_t bad;                              /* of these: parse_error, unsupported, nan, error */
+    uint64_t tokens;                           /* asked of the model so far */
+    double seconds;                            /* since the first record was begun */
+    bool message_follows;                      /* a line of the log comes next: take a progress bar away */
     struct wn_job_stage stages[WN_JOB_STAGES]; /* [n_stages] in order of the flow */
     size_t n_stages;
 };
@@ -56,10 +57,10 @@ struct wn_job {
     double max_bad;                /* percent */
     bool strict;                   /* the first bad record ends the run with WN_INPUT */
     bool dry_run;                  /* everything but scoring and writing */
-    uint32_t shard, shards;        /* --shard K/N: part K of 1 .. N of [first, first + count); shards 0: all */
-    double time_limit;             /* seconds from the start after which it stops as by a signal; 0: none */
-    double sync, lease, beat;      /* seconds; 0 = 5, 60, 2 (cluster/coordinator.h) */
-    int32_t readers;               /* reading threads; 0 = chosen */
+    uint32_t shard, shards;   /* --shard K/N: part K of 1 .. N of [first, first + count); shards 0: all */
+    double time_limit;        /* seconds from the start after which it stops as by a signal; 0: none */
+    double sync, lease, beat; /* seconds; 0 = 5, 60, 2 (cluster/coordinator.h) */
+    int32_t readers;          /* reading threads; 0 = chosen */
     const char *command_line, *version;
     const struct wn_log *log;
     /* Called at each stage and after each record, from the calling thread; may be NULL. */
@@ -74,7 +75,7 @@ struct wn_job_result {
     struct wn_score_counts counts;
     double seconds;
     uint64_t before; /* records finished by earlier starts */
-    bool was_done; /* the run was finished before: nothing but `scores` and the recipe below is filled */
+    bool was_done;   /* the run was finished before: nothing but `scores` and the recipe below is filled */
     char scores[WN_JOB_PATH];
     /* The recipe as resolved. */
     char form[16], family[16], profile[64];
@@ -94,14 +95,14 @@ wn_code wn_job_run(const struct wn_job *job, struct wn_job_result *out_result, s
 
 /* How far a run is, from another process: reads run.json, the lock, the heads of the journals. */
 struct wn_run_status {
-    bool is_done;                  /* scores.h5 is there */
-    bool is_held, has_started;     /* somebody works on it now; anything was ever journaled */
-    struct wn_lock_holder holder;  /* where is_held */
-    uint64_t done, total;          /* records; total 0 where it is not known yet */
+    bool is_done;                 /* scores.h5 is there */
+    bool is_held, has_started;    /* somebody works on it now; anything was ever journaled */
+    struct wn_lock_holder holder; /* where is_held */
+    uint64_t done, total;         /* records; total 0 where it is not known yet */
     bool total_is_final;
     uint64_t by_status[WN_STATUS_COUNT], bad, ifd_above_one, tokens;
-    double rate;         /* records per second lately; NaN where it cannot be told */
-    double seconds_left; /* NaN where it cannot be told */
+    double rate;          /* records per second lately; NaN where it cannot be told */
+    double seconds_left;  /* NaN where it cannot be told */
     double last_finished; /* seconds since 1970; NaN without any */
     uint64_t starts;      /* journals */
     char model[4096], profile[64], begun[21];
@@ -113,8 +114,9 @@ wn_code wn_run_status_read(const char *run, struct wn_run_status *out_status, st
 struct wn_space {
     uint64_t journal, scores, index, plain, bulk, temporary; /* bytes */
     uint64_t bytes, files;                                   /* in all: the most at one time */
-    uint64_t bytes_free, files_free; /* of the file system that holds `folder` or would; UINT64_MAX: it does not say */
-    char folder[WN_JOB_PATH];        /* the nearest folder that exists */
+    uint64_t bytes_free,
+        files_free; /* of the file system that holds `folder` or would; UINT64_MAX: it does not say */
+    char folder[WN_JOB_PATH]; /* the nearest folder that exists */
 };
 enum wn_space_what { WN_SPACE_TURNS = 1, WN_SPACE_REVERSE = 2 };
 /* `records` and their `samples` (rows), `tokens` whose losses are kept (0: none are), plain bytes to unpack into the

@@ -70,7 +70,8 @@ static wn_code time_tell(struct loop *loop, struct wn_error *err)
     WN_TRY(wn_crew_check(drive->writers, drive->hang, err));
     if (!loop->is_stopping && wn_stop_asked(drive->stop) != 0) {
         loop->is_stopping = true;
-        wn_scribe_tell(drive->scribe, true, "stop", NULL);
+        wn_scribe_tell(drive->scribe, true, "stop", "\"by\": \"%s\"",
+                       wn_stop_asked(drive->stop) == WN_STOP_TIME ? "time limit" : "signal");
         WN_TRY(event_give(loop, (struct wn_event){.kind = WN_EVENT_STOP}, err));
     }
     WN_TRY(known_tell(loop, err));
@@ -283,13 +284,15 @@ static void shares_fill(struct loop *loop, struct wn_job_progress *progress)
     struct wn_stage_share now[WN_JOB_STAGES];
     size_t n = wn_crew_shares(loop->drive->stages, now, WN_JOB_STAGES);
     n += wn_crew_shares(loop->drive->writers, now + n, WN_JOB_STAGES - n);
-    progress->n_stages = n;
+    progress->n_stages = 0;
     for (size_t i = 0; i < n; i++) {
         const bool is_known = i < loop->n_before && loop->before[i].name == now[i].name;
         const double worked = now[i].work_seconds - (is_known ? loop->before[i].work_seconds : 0);
         const double waited = now[i].wait_seconds - (is_known ? loop->before[i].wait_seconds : 0);
         const double all = worked + waited;
-        progress->stages[i] = (struct wn_job_stage){now[i].name, all > 0 ? waited / all : 0};
+        if (all > 0) { /* else its thread has ended: the index, after a while */
+            progress->stages[progress->n_stages++] = (struct wn_job_stage){now[i].name, waited / all};
+        }
     }
     memcpy(loop->before, now, sizeof now);
     loop->n_before = n;

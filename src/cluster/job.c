@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Records of a unit at most; fewer where token losses travel with them, so that memory stays flat. */
 enum { UNIT_MOST = 65536, UNIT_MOST_TOKENS = 2048, UNIT_FIRST = 64 };
@@ -377,6 +378,11 @@ static wn_code threads_start(struct work *work, struct wn_error *err)
     WN_TRY(wn_crew_new(stages_stop, work, &work->stages, err));
     WN_TRY(wn_crew_new(writers_stop, work, &work->writers, err));
     WN_TRY(wn_scribe_start(work->scribe, work->writers, err));
+    wn_scribe_tell(
+        work->scribe, false, "begin",
+        "\"version\": \"%s\", \"epoch\": %llu, \"pid\": %ld, \"done_before\": %llu, \"taken_over\": %s",
+        work->job->version, (unsigned long long)wn_lock_epoch(work->folder.lock), (long)getpid(),
+        (unsigned long long)work->result->before, work->folder.was_taken_over ? "true" : "false");
     WN_TRY(wn_index_thread_start(work->indexer, work->stages, err));
     return wn_worker_start(work->worker, work->stages, err);
 }
