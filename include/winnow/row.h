@@ -7,6 +7,7 @@
 #ifndef WINNOW_ROW_H
 #define WINNOW_ROW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The enum stored as /samples/status; the numbers are part of the file format. */
@@ -26,6 +27,8 @@ enum wn_status {
 
 /* "ok", "truncated", ... as written into the file; NULL for a number out of range. */
 const char *wn_status_name(int status);
+/* True for ok and truncated: both losses exist, so the ratios do. */
+bool wn_status_is_scored(uint32_t status);
 
 /* One text of a pair. */
 struct wn_side {
@@ -38,12 +41,13 @@ struct wn_side {
 
 /* Row of the loss methods: IFD, and r-IFD with the q_ sides. */
 struct wn_row {
-    uint64_t record; /* global index */
-    uint32_t part;   /* number of the assistant turn among the record's scored turns, 0-based */
-    uint32_t n_parts; /* of this record in this pass, >= 1 */
-    uint32_t status; /* enum wn_status */
+    uint64_t record;      /* global index */
+    uint32_t part;        /* number of the assistant turn among the record's scored turns, 0-based */
+    uint32_t n_parts;     /* of this record in this pass, >= 1 */
+    uint32_t status;      /* enum wn_status */
     uint32_t has_reverse; /* 1 where q_cond and q_direct are computed */
-    uint32_t counted; /* tokens that the direct window was reduced by: those of the counted text (the prompt, or the
+    uint32_t
+        counted; /* tokens that the direct window was reduced by: those of the counted text (the prompt, or the
                          bare instruction), at most max_length; 0 where nothing was computed */
     struct wn_side cond, direct, q_cond, q_direct;
 };
@@ -56,6 +60,7 @@ void wn_row_fold(const struct wn_row *rows, uint32_t n, struct wn_row *out, doub
 /* sum / k, or NaN where k is 0. */
 double wn_side_loss(const struct wn_side *side);
 double wn_row_ifd_loss(const struct wn_row *row); /* loss_cond / loss_direct; NaN unless ok or truncated */
-double wn_row_ifd_ppl(const struct wn_row *row);  /* exp(loss_cond - loss_direct); NaN unless ok or truncated */
+double
+wn_row_ifd_ppl(const struct wn_row *row); /* exp(loss_cond - loss_direct); NaN unless ok or truncated */
 
 #endif

@@ -8,12 +8,17 @@
 
 /* What decides bits. Two runs with equal classes, inputs and recipes give equal files. */
 struct wn_numeric_class {
-    char backend[16];  /* "cpu", "cuda", "null" */
-    char dtype[8];     /* "f32", "bf16", "f16" */
-    char kernels[64];  /* kernel set: ISA path or sm version */
-    char library[64];  /* the library that makes the products, with its version */
-    int32_t row_tile;  /* R */
-    int32_t key_tile;  /* T */
+    char backend[16]; /* "cpu", "cuda", "null" */
+    char dtype[8];    /* "f32", "bf16", "f16" */
+    char kernels[64]; /* kernel set: ISA path or sm version */
+    char library[64]; /* the library that makes the products, with its version */
+    int32_t row_tile; /* R */
+    int32_t key_tile; /* T */
+};
+
+/* A contiguous range of records: [first, first + count). */
+struct wn_records {
+    uint64_t first, count;
 };
 
 /* A contiguous range of records of one pass: [first, first + count). */

@@ -6,6 +6,7 @@
 
 #include "base/badmap.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/crew.h"
 #include "base/file.h"
 #include "base/frame.h"

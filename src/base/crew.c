@@ -3,6 +3,8 @@
  */
 #include "base/crew.h"
 
+#include "base/clock.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -37,13 +39,6 @@ struct wn_crew {
     struct wn_error failure; /* the first of a stage; WN_OK: none */
 };
 
-static int64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static double seconds_of(int64_t ns)
 {
     return (double)ns * 1e-9;
@@ -57,7 +52,7 @@ wn_code wn_crew_new(void (*stop)(void *context), void *context, struct wn_crew *
     crew->stop = stop;
     crew->context = context;
     crew->end = &crew->first;
-    crew->last_check = crew->watched_since = clock_ns();
+    crew->last_check = crew->watched_since = wn_clock_ns();
     pthread_condattr_t attributes;
     bool ok = pthread_condattr_init(&attributes) == 0;
     if (ok) {
@@ -106,7 +101,7 @@ static void failure_keep(struct wn_crew *crew, const char *name, wn_code code, c
 /* The time up to now belongs to what the stage did. The mutex is held. */
 static void share_close(struct wn_stage *stage, bool was_waiting)
 {
-    const int64_t now = clock_ns();
+    const int64_t now = wn_clock_ns();
     *(was_waiting ? &stage->wait : &stage->work) += now - stage->since;
     stage->since = now;
 }
@@ -142,7 +137,7 @@ wn_code wn_crew_start(struct wn_crew *crew, const char *name, wn_code hang_code,
     stage->hang_code = hang_code;
     stage->run = run;
     stage->context = context;
-    stage->since = clock_ns();
+    stage->since = wn_clock_ns();
     atomic_init(&stage->beat, stage->since);
     atomic_init(&stage->is_waiting, false);
     pthread_mutex_lock(&crew->mutex);
@@ -163,7 +158,7 @@ wn_code wn_crew_start(struct wn_crew *crew, const char *name, wn_code hang_code,
 void wn_stage_beat(struct wn_stage *stage)
 {
     if (stage != NULL) {
-        atomic_store_explicit(&stage->beat, clock_ns(), memory_order_relaxed);
+        atomic_store_explicit(&stage->beat, wn_clock_ns(), memory_order_relaxed);
     }
 }
 
@@ -229,7 +224,7 @@ static const struct wn_stage *hang_find(const struct wn_crew *crew, int64_t now,
 
 wn_code wn_crew_check(struct wn_crew *crew, double limit, struct wn_error *err)
 {
-    const int64_t now = clock_ns();
+    const int64_t now = wn_clock_ns();
     const double limit_ns = limit > 0 && limit < 1e9 ? limit * 1e9 : (double)INT64_MAX / 2;
     pthread_mutex_lock(&crew->mutex);
     /* Where this thread did not come here for so long, the whole process may have been held (a suspended job, Ctrl-Z):
@@ -258,7 +253,7 @@ wn_code wn_crew_check(struct wn_crew *crew, double limit, struct wn_error *err)
 static void wait_for_all(struct wn_crew *crew, double seconds)
 {
     const bool is_for_ever = !(seconds >= 0 && seconds < 1e9);
-    const int64_t at = clock_ns() + (is_for_ever ? 0 : (int64_t)(seconds * 1e9));
+    const int64_t at = wn_clock_ns() + (is_for_ever ? 0 : (int64_t)(seconds * 1e9));
     const struct timespec deadline = {(time_t)(at / 1000000000), (long)(at % 1000000000)};
     int reason = 0;
     while (crew->n_left > 0 && reason == 0) {
@@ -340,7 +335,7 @@ size_t wn_crew_shares(const struct wn_crew *crew, struct wn_stage_share *out_sha
      * it holds. */
     pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&crew->mutex;
     pthread_mutex_lock(lock);
-    const int64_t now = clock_ns();
+    const int64_t now = wn_clock_ns();
     for (const struct wn_stage *stage = crew->first; stage != NULL; stage = stage->next) {
         size_t i = 0;
         while (i < n && strcmp(out_shares[i].name, stage->name) != 0) {

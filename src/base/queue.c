@@ -6,6 +6,8 @@
  */
 #include "base/queue.h"
 
+#include "base/clock.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -43,13 +45,6 @@ struct wn_queue {
     uint64_t items;
     bool is_closed;
 };
-
-static double clock_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 static struct timespec deadline_after(double seconds)
 {
@@ -108,7 +103,7 @@ static void line_leave(struct line *line, const struct waiter *waiter, double be
     }
     line->n--;
     line->began_sum = line->n == 0 ? 0 : line->began_sum - began;
-    line->seconds += clock_seconds() - began;
+    line->seconds += wn_clock() - began;
 }
 
 static void line_wake(struct line *line)
@@ -206,7 +201,7 @@ static enum wn_queue_answer stand(struct wn_queue *queue, struct line *line, siz
 {
     const bool is_for_ever = !(seconds >= 0 && seconds < for_ever);
     const struct timespec deadline = deadline_after(is_for_ever ? 0 : seconds);
-    const double began = clock_seconds();
+    const double began = wn_clock();
     struct waiter self;
     line_join(line, &self, began);
     enum wn_queue_answer answer = WN_QUEUE_OK;
@@ -308,7 +303,7 @@ bool wn_queue_is_closed(const struct wn_queue *queue)
 struct wn_queue_counts wn_queue_counts(const struct wn_queue *queue)
 {
     pthread_mutex_lock(lock_of(queue));
-    const double now = clock_seconds();
+    const double now = wn_clock();
     const struct wn_queue_counts counts = {.items = queue->items,
                                            .held = queue->held,
                                            .weight = queue->weight,

@@ -20,19 +20,21 @@ double wn_side_loss(const struct wn_side *side)
     return side->k > 0 ? side->sum / side->k : (double)NAN;
 }
 
-static bool is_scored(const struct wn_row *row)
+bool wn_status_is_scored(uint32_t status)
 {
-    return row->status == WN_STATUS_OK || row->status == WN_STATUS_TRUNCATED;
+    return status == WN_STATUS_OK || status == WN_STATUS_TRUNCATED;
 }
 
 double wn_row_ifd_loss(const struct wn_row *row)
 {
-    return is_scored(row) ? wn_side_loss(&row->cond) / wn_side_loss(&row->direct) : (double)NAN;
+    return wn_status_is_scored(row->status) ? wn_side_loss(&row->cond) / wn_side_loss(&row->direct)
+                                            : (double)NAN;
 }
 
 double wn_row_ifd_ppl(const struct wn_row *row)
 {
-    return is_scored(row) ? exp(wn_side_loss(&row->cond) - wn_side_loss(&row->direct)) : (double)NAN;
+    return wn_status_is_scored(row->status) ? exp(wn_side_loss(&row->cond) - wn_side_loss(&row->direct))
+                                            : (double)NAN;
 }
 
 /* Sums and counts add up; the position is the first scored turn's. */
@@ -58,7 +60,7 @@ void wn_row_fold(const struct wn_row *rows, uint32_t n, struct wn_row *out, doub
     struct wn_row total = rows[0];
     for (uint32_t i = 0; i < n; ++i) {
         const struct wn_row *row = &rows[i];
-        if (!is_scored(row)) {
+        if (!wn_status_is_scored(row->status)) {
             continue;
         }
         const bool is_first = scored == 0;

@@ -3,6 +3,8 @@
  */
 #include "base/stop.h"
 
+#include "base/clock.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -78,13 +80,6 @@ wn_code wn_stop_begin(struct wn_stop **out_stop, struct wn_error *err)
     return WN_OK;
 }
 
-static int64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 void wn_stop_at(struct wn_stop *stop, double seconds_from_now)
 {
     if (stop == NULL) {
@@ -92,7 +87,7 @@ void wn_stop_at(struct wn_stop *stop, double seconds_from_now)
     }
     const bool is_never = !(seconds_from_now < 1e9);
     const double seconds = seconds_from_now > 0 ? seconds_from_now : 0;
-    atomic_store(&stop->deadline, is_never ? INT64_MAX : clock_ns() + (int64_t)(seconds * 1e9));
+    atomic_store(&stop->deadline, is_never ? INT64_MAX : wn_clock_ns() + (int64_t)(seconds * 1e9));
 }
 
 int wn_stop_asked(const struct wn_stop *stop)
@@ -105,7 +100,7 @@ int wn_stop_asked(const struct wn_stop *stop)
         return asked;
     }
     const int64_t deadline = atomic_load_explicit(&stop->deadline, memory_order_relaxed);
-    return deadline != INT64_MAX && clock_ns() >= deadline ? WN_STOP_TIME : 0;
+    return deadline != INT64_MAX && wn_clock_ns() >= deadline ? WN_STOP_TIME : 0;
 }
 
 wn_code wn_stop_check(const struct wn_stop *stop, const char *what, struct wn_error *err)

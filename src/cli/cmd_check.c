@@ -41,13 +41,6 @@ struct survey {
     struct wn_error verdict; /* with this */
 };
 
-static double clock_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 static wn_code bad_note(struct survey *survey, const struct wn_record_rows *rows, uint32_t status,
                         struct wn_error *err)
 {
@@ -104,7 +97,7 @@ static wn_code rows_take(void *context, const struct wn_record_rows *rows, struc
                                           .total_is_final = true,
                                           .bad = survey->bad,
                                           .tokens = wn_scorer_counts(survey->scorer).tokens,
-                                          .seconds = clock_now() - survey->begun};
+                                          .seconds = wn_clock() - survey->begun};
     wn_progress_show(&survey->progress, &state);
     return WN_OK;
 }
@@ -395,7 +388,7 @@ static wn_code survey_run(struct survey *survey, struct wn_error *err)
     survey->longest = (uint32_t)wn_scorer_max_length(survey->scorer);
     survey->lengths = calloc((size_t)survey->longest + 2, sizeof *survey->lengths);
     WN_CHECK(survey->lengths != NULL, err, WN_DEVICE, "out of memory for the counts of lengths");
-    survey->begun = clock_now();
+    survey->begun = wn_clock();
     for (uint64_t at = first; at < end; at += UNIT) {
         const struct wn_unit unit = {0, at, end - at < UNIT ? end - at : UNIT};
         WN_TRY(wn_scorer_run(survey->scorer, &unit, &sink, err));

@@ -14,13 +14,6 @@ static const double bar_every = 0.1;   /* seconds */
 static const double line_every = 30.0; /* seconds */
 enum { BAR_CELLS = 24, TEXT_SIZE = 512 };
 
-static double clock_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 /* printf behind the `n` bytes in `out`; returns how many are there then, at most size - 1. */
 __attribute__((format(printf, 4, 5))) static size_t add(char *out, size_t size, size_t n, const char *format,
                                                         ...)
@@ -112,7 +105,7 @@ void wn_progress_show(struct wn_progress *progress, const struct wn_job_progress
         wn_progress_end(progress);
         return;
     }
-    const double now = clock_now();
+    const double now = wn_clock();
     const bool is_new_stage = progress->stage != state->stage;
     progress->stage = state->stage;
     if (progress->context->has_bar) {

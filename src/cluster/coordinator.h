@@ -36,14 +36,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct wn_done_range {
-    uint64_t first, count;
-};
-
 struct wn_coordinator_options {
     uint32_t pass;
-    uint64_t first, count;            /* records of the job; count 0: to the end of the corpus */
-    const struct wn_done_range *done; /* finished by earlier starts: sorted, disjoint; borrowed during _new */
+    uint64_t first, count;         /* records of the job; count 0: to the end of the corpus */
+    const struct wn_records *done; /* finished by earlier starts: sorted, disjoint; borrowed during _new */
     size_t n_done;
     uint64_t most;            /* records of a unit, 1 .. 65,536 */
     double target;            /* seconds of predicted work in a unit; 1 is good */

@@ -7,14 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-double wn_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 bool wn_status_is_bad(uint32_t status)
 {
@@ -29,11 +21,6 @@ wn_code wn_bad_judge(uint64_t bad, uint64_t done, double max_bad, const char *fi
              "check` lists them, --max-bad allows more",
              (unsigned long long)bad, (unsigned long long)done, max_bad, first);
     return WN_OK;
-}
-
-static bool is_scored(uint32_t status)
-{
-    return status == WN_STATUS_OK || status == WN_STATUS_TRUNCATED;
 }
 
 void wn_intake_hush(struct wn_intake *intake)
@@ -130,7 +117,7 @@ wn_code wn_intake_take(struct wn_intake *intake, const struct wn_result *result,
         const struct wn_row *fold = &record.fold;
         all->records++;
         all->by_status[fold->status]++;
-        all->ifd_above_one += is_scored(fold->status) && wn_row_ifd_ppl(fold) > 1 ? 1 : 0;
+        all->ifd_above_one += wn_status_is_scored(fold->status) && wn_row_ifd_ppl(fold) > 1 ? 1 : 0;
         if (wn_status_is_bad(fold->status)) {
             WN_TRY(bad_judge(intake, record.index, fold->status, note_find(result, record.index), err));
         }

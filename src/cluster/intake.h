@@ -22,9 +22,6 @@ struct wn_intake {
     char first_bad[WN_BAD_TEXT];
 };
 
-/* Seconds of a clock that never goes back. */
-double wn_clock(void);
-
 /* Count the records of a result in their order. WN_INPUT for --strict and --max-bad, naming the first bad record: then
  * the result is not to be journaled. WN_IO where its rows are none. */
 wn_code wn_intake_take(struct wn_intake *intake, const struct wn_result *result, struct wn_error *err);

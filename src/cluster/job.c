@@ -285,12 +285,7 @@ static wn_code coordinator_make(struct work *work, const struct wn_replay *repla
 {
     const struct wn_job *job = work->job;
     size_t n = 0;
-    const struct wn_range64 *ranges = wn_replay_done(replay, &n);
-    struct wn_done_range *done = NULL;
-    WN_TRY(WN_ARENA_NEW(work->run_arena, n + 1, &done, err));
-    for (size_t i = 0; i < n; i++) {
-        done[i] = (struct wn_done_range){ranges[i].first, ranges[i].count};
-    }
+    const struct wn_records *done = wn_replay_done(replay, &n);
     const bool is_known = wn_corpus_is_whole(work->corpus);
     const struct wn_coordinator_options options = {
         .first = is_known ? work->recipe.first : job->first,

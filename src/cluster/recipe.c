@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 
 static const char *turns_name(enum wn_turns turns)
 {
@@ -391,12 +390,4 @@ void wn_recipe_free(struct wn_recipe *recipe)
     free(recipe->options_json);
     free(recipe->corpus_files_json);
     recipe->profile_json = recipe->options_json = recipe->corpus_files_json = NULL;
-}
-
-void wn_time_text(char out[21])
-{
-    const time_t now = time(NULL);
-    struct tm parts;
-    gmtime_r(&now, &parts);
-    strftime(out, 21, "%Y-%m-%dT%H:%M:%SZ", &parts);
 }

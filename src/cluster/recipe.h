@@ -37,7 +37,4 @@ wn_code wn_recipe_print(const struct wn_recipe *recipe, char **out_text, struct 
 wn_code wn_recipe_compare(const struct wn_recipe *recipe, const char *path, struct wn_span old,
                           struct wn_error *err);
 
-/* Time now, UTC, "2025-01-31T12:00:00Z". */
-void wn_time_text(char out[21]);
-
 #endif

@@ -185,9 +185,8 @@ static wn_code scores_count(const struct wn_scores *scores, double *ifd, uint64_
         for (size_t i = 0; i < size; i++) {
             if (by[i] < WN_STATUS_COUNT) {
                 status->by_status[by[i]]++;
+                status->ifd_above_one += wn_status_is_scored((uint32_t)by[i]) && ifd[i] > 1 ? 1 : 0;
             }
-            const bool is_rankable = by[i] == WN_STATUS_OK || by[i] == WN_STATUS_TRUNCATED;
-            status->ifd_above_one += is_rankable && ifd[i] > 1 ? 1 : 0;
         }
     }
     status->done = status->total = n;

@@ -50,11 +50,6 @@ struct tokens {
     const float *losses;
 };
 
-static bool is_scored(uint32_t status)
-{
-    return status == WN_STATUS_OK || status == WN_STATUS_TRUNCATED;
-}
-
 static wn_code tokens_join(struct wn_arena *arena, const struct wn_record_rows *rows,
                            const struct wn_side_tokens *sides, uint32_t k, struct tokens *out,
                            struct wn_error *err)
@@ -65,7 +60,7 @@ static wn_code tokens_join(struct wn_arena *arena, const struct wn_record_rows *
     }
     bool any = false;
     for (uint32_t i = 0; i < rows->n_rows; i++) {
-        any = any || is_scored(rows->rows[i].status);
+        any = any || wn_status_is_scored(rows->rows[i].status);
     }
     int32_t *ids = NULL;
     float *losses = NULL;
@@ -75,7 +70,7 @@ static wn_code tokens_join(struct wn_arena *arena, const struct wn_record_rows *
     for (uint32_t i = 0; i < rows->n_rows; i++) {
         const struct wn_side_tokens *side = &sides[i];
         /* The fold sums the turns that could be scored; where there is none, it is the first turn. */
-        const bool counts = any ? is_scored(rows->rows[i].status) : i == 0;
+        const bool counts = any ? wn_status_is_scored(rows->rows[i].status) : i == 0;
         if (!counts || side->k == 0) {
             continue;
         }
@@ -149,7 +144,8 @@ static wn_code rows_take(void *context, const struct wn_record_rows *rows, struc
     WN_TRY(record_make(worker->arena, rows, &record, err));
     struct wn_unit_head *head = &worker->result->head;
     head->by_status[record.fold.status]++;
-    head->ifd_above_one += is_scored(record.fold.status) && wn_row_ifd_ppl(&record.fold) > 1 ? 1 : 0;
+    head->ifd_above_one +=
+        wn_status_is_scored(record.fold.status) && wn_row_ifd_ppl(&record.fold) > 1 ? 1 : 0;
     wn_rows_put(&worker->result->rows, worker->keep_tokens ? &worker->bulk : NULL, &record);
     WN_CHECK(!worker->result->rows.is_short && !worker->bulk.is_short, err, WN_DEVICE,
              "out of memory for the rows of a unit");

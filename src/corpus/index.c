@@ -34,7 +34,7 @@ struct wn_indexer {
     size_t n_checked;         /* of them, those held against the bytes */
     size_t n_written;         /* blocks in the index file */
     size_t batch;             /* blocks to be written together */
-    struct timespec written_at;
+    int64_t written_at;
 };
 
 static void hash_up_to(struct wn_indexer *indexer, const struct wn_source *source, uint64_t to)
@@ -78,10 +78,7 @@ static void publish(struct wn_corpus *corpus, size_t n)
 
 static bool waited_long(const struct wn_indexer *indexer)
 {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    const int64_t seconds = (int64_t)now.tv_sec - indexer->written_at.tv_sec;
-    return seconds * 1000000000 + (now.tv_nsec - indexer->written_at.tv_nsec) >= BATCH_WAIT;
+    return wn_clock_ns() - indexer->written_at >= BATCH_WAIT;
 }
 
 /* Write and publish the blocks that are not yet known, where enough of them wait or `is_all`. The first block goes at
@@ -97,7 +94,7 @@ static wn_code flush(struct wn_indexer *indexer, bool is_all, struct wn_error *e
         WN_TRY(wn_index_file_add(corpus->index_file, &corpus->blocks, indexer->n_written, err));
         indexer->n_written = n;
         indexer->batch = indexer->batch * 2 < BATCH ? indexer->batch * 2 : BATCH;
-        (void)clock_gettime(CLOCK_MONOTONIC, &indexer->written_at);
+        indexer->written_at = wn_clock_ns();
     }
     publish(corpus, n);
     return WN_OK;
@@ -258,7 +255,7 @@ wn_code wn_indexer_new(struct wn_corpus *corpus, struct wn_error *err)
     indexer->corpus = corpus;
     indexer->n_loaded = indexer->n_written = corpus->blocks.n;
     indexer->batch = 1;
-    (void)clock_gettime(CLOCK_MONOTONIC, &indexer->written_at);
+    indexer->written_at = wn_clock_ns();
     corpus->indexer = indexer;
     return WN_OK;
 }

@@ -3,18 +3,12 @@
  */
 #include "score/load.h"
 
+#include "base/base.h"
+
 #include "winnow/arena.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 /* `*array` with room for at least `n` elements of `size`; what was in it is lost. */
 static wn_code make_room(void **array, size_t *room, size_t n, size_t size, struct wn_error *err)
@@ -93,9 +87,9 @@ wn_code wn_runner_open(struct wn_runner *runner, struct wn_model *model, struct 
 wn_code wn_runner_run(struct wn_runner *runner, struct wn_load *load, struct wn_error *err)
 {
     const struct wn_batch *batch = &load->batch;
-    const double begun = seconds_now();
+    const double begun = wn_clock();
     WN_TRY(wn_model_forward(runner->model, batch, load->values, (size_t)batch->n_wants, NULL, 0, err));
-    runner->counts.seconds_model += seconds_now() - begun;
+    runner->counts.seconds_model += wn_clock() - begun;
     runner->counts.rows += (uint64_t)batch->n_rows;
     runner->counts.batches++;
     for (int32_t i = 0; i < batch->n_release; i++) {

@@ -13,6 +13,7 @@
 
 #include "base/base.h"
 #include "winnow/row.h"
+#include "winnow/run.h"
 #include "winnow/span.h"
 #include "winnow/status.h"
 
@@ -84,17 +85,14 @@ wn_code wn_replay_open(const struct wn_replay_options *options, struct wn_replay
                        struct wn_error *err);
 void wn_replay_close(struct wn_replay *replay); /* NULL is allowed */
 
-struct wn_range64 {
-    uint64_t first, count;
-};
 /* Sorted, disjoint, not touching; lives with the replay. */
-const struct wn_range64 *wn_replay_done(const struct wn_replay *replay, size_t *out_n);
+const struct wn_records *wn_replay_done(const struct wn_replay *replay, size_t *out_n);
 
 struct wn_replay_counts {
     uint64_t records; /* done */
     uint64_t by_status[WN_STATUS_COUNT], ifd_above_one, tokens;
-    double seconds;         /* sum over units */
-    double first_finished, last_finished; /* times of the earliest and latest unit; NaN without any */
+    double seconds;                        /* sum over units */
+    double first_finished, last_finished;  /* times of the earliest and latest unit; NaN without any */
     double recent_records, recent_seconds; /* over the last minute before the latest unit: for a rate */
     uint64_t units, journals, damaged_bytes, dropped_units;
     uint64_t highest_epoch;

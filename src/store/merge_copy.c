@@ -137,12 +137,12 @@ static wn_code scores_rank(const struct copy *copy, struct wn_error *err)
         WN_TRY(wn_scores_doubles(copy->from, column, first, n, copy->scores, err));
         WN_TRY(wn_scores_integers(copy->from, "status", first, n, copy->statuses, err));
         for (size_t i = 0; i < n; i++) {
-            const bool is_scored =
-                copy->statuses[i] == WN_STATUS_OK || copy->statuses[i] == WN_STATUS_TRUNCATED;
-            const double score = is_scored && isfinite(copy->scores[i]) ? copy->scores[i] : (double)NAN;
             WN_CHECK(copy->statuses[i] < WN_STATUS_COUNT, err, WN_INPUT,
                      "%s: row %llu has the unknown status %llu", copy->from->path,
                      (unsigned long long)(first + i), (unsigned long long)copy->statuses[i]);
+            const bool is_ranked =
+                wn_status_is_scored((uint32_t)copy->statuses[i]) && isfinite(copy->scores[i]);
+            const double score = is_ranked ? copy->scores[i] : (double)NAN;
             WN_TRY(wn_ranker_put(copy->store->ranker, score, err));
         }
     }

@@ -38,7 +38,7 @@ struct wn_replay {
     size_t n_journals;
     struct entry *entries; /* [n_entries] */
     size_t n_entries, capacity;
-    struct wn_range64 *done; /* [n_done] */
+    struct wn_records *done; /* [n_done] */
     size_t n_done;
     struct wn_extents *extents;
     struct wn_buffer rows, bulk;
@@ -475,7 +475,7 @@ void wn_replay_close(struct wn_replay *replay)
 
 /* ---- asking ---- */
 
-const struct wn_range64 *wn_replay_done(const struct wn_replay *replay, size_t *out_n)
+const struct wn_records *wn_replay_done(const struct wn_replay *replay, size_t *out_n)
 {
     *out_n = replay->n_done;
     return replay->done;

@@ -258,6 +258,5 @@ uint64_t wn_column_bits(const struct wn_column *column, const struct wn_store_re
 double wn_record_score(const struct wn_store_record *record, bool by_loss)
 {
     const double score = by_loss ? wn_row_ifd_loss(&record->fold) : wn_row_ifd_ppl(&record->fold);
-    const bool is_scored = record->fold.status == WN_STATUS_OK || record->fold.status == WN_STATUS_TRUNCATED;
-    return is_scored && isfinite(score) ? score : (double)NAN;
+    return wn_status_is_scored(record->fold.status) && isfinite(score) ? score : (double)NAN;
 }

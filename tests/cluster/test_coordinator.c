@@ -139,7 +139,7 @@ static void run_story(const struct story *story)
     wn_coordinator_free(teller.coordinator);
 }
 
-static const struct wn_done_range earlier[] = {{0, 3}, {10, 5}, {15, 2}, {70, 55}};
+static const struct wn_records earlier[] = {{0, 3}, {10, 5}, {15, 2}, {70, 55}};
 
 static const struct story hand_out[] = {
     {"units from the front, smaller towards the end",
@@ -416,8 +416,8 @@ Test(coordinator, ends_by_the_rules)
 
 Test(coordinator, refuses_options_out_of_range)
 {
-    static const struct wn_done_range overlap[] = {{0, 5}, {4, 2}};
-    static const struct wn_done_range endless[] = {{5, UINT64_MAX}};
+    static const struct wn_records overlap[] = {{0, 5}, {4, 2}};
+    static const struct wn_records endless[] = {{5, UINT64_MAX}};
     const struct wn_coordinator_options good = fill((struct wn_coordinator_options){0});
     struct wn_coordinator_options bad[12];
     for (size_t i = 0; i < 12; i++) {

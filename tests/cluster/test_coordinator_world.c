@@ -21,7 +21,7 @@ static double part(uint64_t *random)
 }
 
 /* One of many different worlds; `earlier` is what options.done points to. */
-static struct world_plan plan_of(uint64_t seed, struct wn_done_range *earlier)
+static struct world_plan plan_of(uint64_t seed, struct wn_records *earlier)
 {
     uint64_t random = seed * 977 + 5;
     const bool is_calm = seed % 5 == 0;
@@ -75,7 +75,7 @@ Test(coordinator_world, every_rule_holds_for_every_seed)
     struct world_result sum = {0};
     uint32_t by_code[WN_STOPPED + 1] = {0};
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct wn_done_range earlier[MOST_EARLIER];
+        struct wn_records earlier[MOST_EARLIER];
         const struct world_plan plan = plan_of(seed, earlier);
         struct world_result result;
         world_run(&plan, &result);

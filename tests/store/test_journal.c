@@ -188,7 +188,7 @@ static struct wn_replay *replay_joined(const struct place *place)
 static void all_of_nine(struct wn_replay *replay)
 {
     size_t n = 0;
-    const struct wn_range64 *done = wn_replay_done(replay, &n);
+    const struct wn_records *done = wn_replay_done(replay, &n);
     cr_assert(n == 1 && done[0].first == 10 && done[0].count == 90, "%zu ranges", n);
     cr_assert_eq(replay_is_true(replay), 90);
     cr_assert_str_eq(events_of(replay).text, "e1 e2 e3 e4 e5 e6 e7 e8 e9 ");

@@ -224,7 +224,7 @@ Test(replay, random_units_over_many_epochs_are_given_out_once)
         struct wn_replay *replay = replay_new(place.folder);
         cr_assert_eq(replay_is_true(replay), n_done, "seed %d", (int)seed);
         size_t n = 0;
-        const struct wn_range64 *done = wn_replay_done(replay, &n);
+        const struct wn_records *done = wn_replay_done(replay, &n);
         for (size_t i = 0; i < n; i++) {
             cr_assert(i == 0 || done[i - 1].first + done[i - 1].count < done[i].first);
             for (uint64_t r = done[i].first; r < done[i].first + done[i].count; r++) {
@@ -301,7 +301,7 @@ Test(replay, units_of_another_pass_format_or_range_are_not_taken)
     struct wn_replay *replay = replay_with(&options);
     cr_assert_eq(replay_is_true(replay), 20);
     size_t n = 0;
-    const struct wn_range64 *done = wn_replay_done(replay, &n);
+    const struct wn_records *done = wn_replay_done(replay, &n);
     cr_assert(n == 2 && done[0].first == 100 && done[1].first == 190);
     cr_assert_eq(wn_replay_counts(replay).dropped_units, 3);
     wn_replay_close(replay);

@@ -75,7 +75,7 @@ static inline uint64_t replay_is_true(struct wn_replay *replay)
     struct wn_bytes part = {0};
     size_t n_done = 0;
     uint64_t total = 0;
-    const struct wn_range64 *done = wn_replay_done(replay, &n_done);
+    const struct wn_records *done = wn_replay_done(replay, &n_done);
     struct wn_replay_counts brute = {0};
     size_t r = 0;
     uint64_t next = n_done > 0 ? done[0].first : 0;
